@@ -1,1 +1,4 @@
-//! placeholder
+//! The analytics pipeline of live quizzes.
+
+pub mod event;
+pub mod tenant;
