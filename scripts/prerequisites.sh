@@ -138,8 +138,10 @@ require_postgres() {
             "${as_root[@]}" mkdir -p "${conf%/*}"
             say 'create_main_cluster = false' | "${as_root[@]}" tee "$conf" >/dev/null
         fi
-        install_packages "running a private PostgreSQL" postgresql postgresql-client
+        local installed=yes
+        (install_packages "running a private PostgreSQL" postgresql postgresql-client) || installed=no
         "${as_root[@]}" rm -f "$conf"
+        [[ "$installed" == yes ]] || exit 1
         PG_BIN="$(newest_postgres)" ||
             fail "apt offers no PostgreSQL 15 or later here; install one, or set DATABASE_URL to a server"
     fi
