@@ -74,8 +74,11 @@ start() {
     if docker_answers && ! native_pid >/dev/null; then
         container_runs || require_free_port "$PORT" Kafka KAFKA_PORT
         say "starting Kafka with Docker Compose"
-        KAFKA_PORT="$PORT" compose up --detach --wait --wait-timeout 180 kafka kafka-ui
-        KAFKA_PORT="$PORT" compose run --rm --no-deps -e TOPIC="$TOPIC" -e DLQ_TOPIC="$DLQ_TOPIC" kafka-topics
+        export KAFKA_PORT="$PORT"
+        compose up --detach --wait --wait-timeout 180 kafka
+        compose run --rm --no-deps kafka-topics
+        # Nothing waits for the UI: it is a convenience.
+        compose up --detach --no-deps kafka-ui
         say "$PORT" >"$KAFKA_PORT_FILE"
         say "Kafka runs on 127.0.0.1:$PORT (container analytics-kafka); its UI is http://127.0.0.1:${KAFKA_UI_PORT:-8090}"
     else
