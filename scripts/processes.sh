@@ -43,6 +43,15 @@ recorded_pid() {
     [[ -s "$1" ]] && pid="$(head -n 1 "$1")" && process_is "$pid" "$2" && say "$pid"
 }
 
+executed_or_gone() { process_is "$1" "$2" || ! kill -0 "$1" 2>/dev/null; }
+
+# record_process PID PIDFILE TEXT: remembers a process just started. Until it has executed its program it still looks
+# like the shell that it was split off from, and would pass for a stranger.
+record_process() {
+    say "$1" >"$2"
+    wait_for 10 executed_or_gone "$1" "$3" || true
+}
+
 # wait_for SECONDS COMMAND...: runs the command until it succeeds; false when the time is over.
 wait_for() {
     local deadline=$((SECONDS + $1))

@@ -87,7 +87,7 @@ native_launch() {
         -Dlog4j2.configurationFile="$PROJECT/scripts/kafka/log4j2.properties" -Djava.net.preferIPv4Stack=true \
         -cp "$KAFKA_LIBS/*" kafka.Kafka "$KAFKA_FOLDER/server.properties" \
         </dev/null >"$KAFKA_FOLDER/logs/console.log" 2>&1 9>&- &
-    say "$!" >"$KAFKA_PID"
+    record_process "$!" "$KAFKA_PID" "$KAFKA_MARK"
     say "$1" >"$KAFKA_PORT_FILE"
 }
 
