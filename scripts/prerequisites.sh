@@ -59,7 +59,7 @@ require_cargo() {
 require_build_tools() {
     local -a missing=()
     require_cargo
-    require_commands "building librdkafka" gcc=gcc g++=g++ make=make cmake=cmake pkg-config=pkg-config perl=perl \
+    require_commands "building librdkafka" gcc=gcc g++=g++ make=make pkg-config=pkg-config perl=perl \
         python3=python3
     [[ -e /usr/include/openssl/ssl.h ]] || missing+=(libssl-dev)
     [[ -e /usr/include/zlib.h ]] || missing+=(zlib1g-dev)
