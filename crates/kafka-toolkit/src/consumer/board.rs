@@ -1,0 +1,244 @@
+//! What the consumer knows about each assigned partition: how far it is finished, committed, and whether it waits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+/// A partition of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}[{}]", self.topic, self.partition)
+    }
+}
+
+const UNKNOWN: i64 = -1;
+
+/// The state of one assigned partition; a new assignment of the same partition gets a new one.
+#[derive(Debug)]
+pub(super) struct PartitionState {
+    finished: AtomicI64,
+    sent: AtomicI64,
+    committed: AtomicI64,
+    braked: AtomicBool,
+    waiting: AtomicBool,
+}
+
+impl PartitionState {
+    pub(super) fn new() -> Self {
+        Self {
+            finished: AtomicI64::new(UNKNOWN),
+            sent: AtomicI64::new(UNKNOWN),
+            committed: AtomicI64::new(UNKNOWN),
+            braked: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+        }
+    }
+
+    /// Everything before this offset is finished.
+    pub(super) fn finish_up_to(&self, next_offset: i64) {
+        self.finished.fetch_max(next_offset, Ordering::AcqRel);
+    }
+
+    pub(super) fn set_braked(&self, braked: bool) {
+        self.braked.store(braked, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_waiting(&self, waiting: bool) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    fn finished(&self) -> Option<i64> {
+        Some(self.finished.load(Ordering::Acquire)).filter(|&offset| offset != UNKNOWN)
+    }
+}
+
+/// All assigned partitions of one consumer.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    partitions: Mutex<BTreeMap<TopicPartition, Arc<PartitionState>>>,
+    polled: Mutex<Option<Instant>>,
+}
+
+impl Board {
+    fn partitions(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Arc<PartitionState>>> {
+        self.partitions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add(&self, partition: TopicPartition) -> Arc<PartitionState> {
+        let state = Arc::new(PartitionState::new());
+        self.partitions().insert(partition, Arc::clone(&state));
+        state
+    }
+
+    pub(super) fn remove(&self, partition: &TopicPartition) {
+        self.partitions().remove(partition);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.partitions().len()
+    }
+
+    pub(super) fn polled(&self) {
+        *self.polled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Offsets that have been finished since they were last sent to the broker.
+    pub(super) fn take_unsent(&self) -> Vec<(TopicPartition, i64)> {
+        self.partitions()
+            .iter()
+            .filter_map(|(partition, state)| {
+                let finished = state.finished()?;
+                let unsent = state.sent.swap(finished, Ordering::AcqRel) != finished;
+                unsent.then(|| (partition.clone(), finished))
+            })
+            .collect()
+    }
+
+    /// Offsets of these partitions that the broker has not confirmed.
+    pub(super) fn unconfirmed(&self, wanted: &[TopicPartition]) -> Vec<(TopicPartition, i64)> {
+        let partitions = self.partitions();
+        wanted
+            .iter()
+            .filter_map(|partition| {
+                let state = partitions.get(partition)?;
+                let finished = state.finished()?;
+                (state.committed.load(Ordering::Acquire) != finished)
+                    .then(|| (partition.clone(), finished))
+            })
+            .collect()
+    }
+
+    /// Takes the broker's answer to a commit.
+    pub(super) fn commit_answered(&self, offsets: &TopicPartitionList, all_ok: bool) {
+        let partitions = self.partitions();
+        for element in offsets.elements() {
+            let key = TopicPartition {
+                topic: element.topic().into(),
+                partition: element.partition(),
+            };
+            let (Some(state), Offset::Offset(offset)) = (partitions.get(&key), element.offset())
+            else {
+                continue;
+            };
+            if all_ok && element.error().is_ok() {
+                state.committed.fetch_max(offset, Ordering::AcqRel);
+            } else {
+                // Makes the next commit send it again.
+                state.sent.store(UNKNOWN, Ordering::Release);
+            }
+        }
+    }
+
+    /// Marks offsets as not sent, after a commit that did not get as far as the broker.
+    pub(super) fn unsent(&self, offsets: &[(TopicPartition, i64)]) {
+        let partitions = self.partitions();
+        for (partition, _) in offsets {
+            if let Some(state) = partitions.get(partition) {
+                state.sent.store(UNKNOWN, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// Offsets in the form that librdkafka takes.
+pub(super) fn offset_list(offsets: &[(TopicPartition, i64)]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for (partition, offset) in offsets {
+        // Only an offset that no partition can have would be refused.
+        let added = list.add_partition_offset(
+            &partition.topic,
+            partition.partition,
+            Offset::Offset(*offset),
+        );
+        debug_assert!(added.is_ok());
+    }
+    list
+}
+
+/// A view of a running consumer, for health endpoints; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Health {
+    board: Arc<Board>,
+}
+
+/// The state of a consumer at one moment.
+#[derive(Debug, Clone)]
+pub struct HealthSnapshot {
+    /// Time since the group was last attended to; `None` before the start. More than a few seconds means trouble.
+    pub since_last_poll: Option<Duration>,
+    /// The partitions that are assigned.
+    pub partitions: Vec<PartitionHealth>,
+}
+
+/// The state of one assigned partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionHealth {
+    /// Which one it is.
+    pub partition: TopicPartition,
+    /// Everything before this offset is finished; `None` until something is.
+    pub next_offset: Option<i64>,
+    /// Whether it is paused because of too many dead letters.
+    pub braked: bool,
+    /// Whether it waits for something that its handler needs.
+    pub waiting_on_dependency: bool,
+}
+
+impl Health {
+    pub(super) fn new(board: Arc<Board>) -> Self {
+        Self { board }
+    }
+
+    /// The state at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> HealthSnapshot {
+        let polled = *self
+            .board
+            .polled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let partitions = self
+            .board
+            .partitions()
+            .iter()
+            .map(|(partition, state)| PartitionHealth {
+                partition: partition.clone(),
+                next_offset: state.finished(),
+                braked: state.braked.load(Ordering::Relaxed),
+                waiting_on_dependency: state.waiting.load(Ordering::Relaxed),
+            })
+            .collect();
+        HealthSnapshot {
+            since_last_poll: polled.map(|at| at.elapsed()),
+            partitions,
+        }
+    }
+}
+
+impl HealthSnapshot {
+    /// Whether any partition is paused because of too many dead letters.
+    #[must_use]
+    pub fn is_braked(&self) -> bool {
+        self.partitions.iter().any(|partition| partition.braked)
+    }
+
+    /// Whether any partition waits for something that its handler needs.
+    #[must_use]
+    pub fn is_waiting_on_dependency(&self) -> bool {
+        self.partitions
+            .iter()
+            .any(|partition| partition.waiting_on_dependency)
+    }
+}

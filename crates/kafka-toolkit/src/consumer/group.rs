@@ -1,0 +1,322 @@
+//! Starts and stops the work on partitions as the group assigns and revokes them.
+//!
+//! librdkafka calls this on the thread that polls the main queue, which does nothing else, so it may block there
+//! until running work is finished: the group waits for it.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tokio_util::sync::CancellationToken;
+
+use super::board::{Board, offset_list};
+use super::resolve::Resolver;
+use super::source::{Limits, Source};
+use super::worker::Worker;
+use super::{Handler, RunError, TopicPartition};
+use crate::client_log;
+use crate::config::ConsumerConfig;
+use crate::dead_letter::DeadLetterWriter;
+use crate::metrics::ConsumerMetrics;
+
+pub(super) type GroupClient = BaseConsumer<GroupContext>;
+
+/// How long dropped work may take to notice.
+const ABANDON_GRACE: Duration = Duration::from_millis(500);
+/// How long a commit that must be confirmed may take even when the drain deadline has passed.
+const COMMIT_GRACE: Duration = Duration::from_secs(2);
+
+/// Told when partitions come and go.
+pub(super) trait Assignments: Send + Sync {
+    fn assigned(&self, client: &Arc<GroupClient>, partitions: Vec<TopicPartition>);
+    fn revoked(&self, client: &Arc<GroupClient>, partitions: &[TopicPartition], lost: bool);
+}
+
+/// What librdkafka calls back for one consumer.
+pub(super) struct GroupContext {
+    pub(super) assignments: Arc<dyn Assignments>,
+    pub(super) board: Arc<Board>,
+    pub(super) metrics: ConsumerMetrics,
+    /// Set once the client exists; weak, because the client owns this context.
+    pub(super) client: OnceLock<Weak<GroupClient>>,
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        client_log::line("consumer", level, facility, message);
+    }
+
+    fn stats(&self, statistics: rdkafka::Statistics) {
+        for topic in statistics.topics.values() {
+            for partition in topic.partitions.values() {
+                if partition.consumer_lag >= 0 && partition.partition >= 0 {
+                    self.metrics
+                        .lag(&topic.topic, partition.partition, partition.consumer_lag);
+                }
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.metrics.client_errors.increment(1);
+        client_log::error("consumer", &error, reason);
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn pre_rebalance(&self, consumer: &GroupClient, rebalance: &Rebalance<'_>) {
+        // While the client is being dropped there is no work left to start or stop.
+        let Some(client) = self.client.get().and_then(Weak::upgrade) else {
+            return;
+        };
+        match rebalance {
+            Rebalance::Assign(list) => {
+                self.metrics.rebalance("assign");
+                // Before the assignment takes effect, so that no record gets into the main queue.
+                self.assignments.assigned(&client, partitions(list));
+            }
+            Rebalance::Revoke(list) => {
+                let lost = consumer.assignment_lost();
+                self.metrics.rebalance(if lost { "lost" } else { "revoke" });
+                self.assignments.revoked(&client, &partitions(list), lost);
+            }
+            Rebalance::Error(error) => tracing::warn!(%error, "a rebalance failed"),
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        self.board.commit_answered(offsets, result.is_ok());
+        match result {
+            Ok(()) => self.metrics.commits.increment(1),
+            Err(error) => {
+                self.metrics.commit_errors.increment(1);
+                tracing::warn!(%error, "a commit of offsets failed and is sent again");
+            }
+        }
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements()
+        .iter()
+        .map(|element| TopicPartition {
+            topic: element.topic().into(),
+            partition: element.partition(),
+        })
+        .collect()
+}
+
+/// The first failure, which ends the consumer.
+#[derive(Debug)]
+pub(super) struct FirstFailure {
+    error: Mutex<Option<RunError>>,
+    stop: CancellationToken,
+}
+
+impl FirstFailure {
+    pub(super) fn new(stop: CancellationToken) -> Self {
+        Self {
+            error: Mutex::new(None),
+            stop,
+        }
+    }
+
+    pub(super) fn set(&self, error: RunError) {
+        self.slot().get_or_insert(error);
+        self.stop.cancel();
+    }
+
+    pub(super) fn take(&self) -> Option<RunError> {
+        self.slot().take()
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<RunError>> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs one worker for each assigned partition.
+pub(super) struct Supervisor<H> {
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) handler: Arc<H>,
+    pub(super) dead_letters: DeadLetterWriter,
+    pub(super) config: ConsumerConfig,
+    pub(super) board: Arc<Board>,
+    pub(super) metrics: ConsumerMetrics,
+    pub(super) failure: Arc<FirstFailure>,
+    pub(super) running: Mutex<HashMap<TopicPartition, Running>>,
+}
+
+pub(super) struct Running {
+    stop: CancellationToken,
+    abandon: CancellationToken,
+    /// Disconnects when the work has ended, also when the runtime has gone away.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Running {
+    fn wait(&self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
+    }
+}
+
+impl<H: Handler> Supervisor<H> {
+    fn running(&self) -> MutexGuard<'_, HashMap<TopicPartition, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The partitions that are being worked on.
+    pub(super) fn partitions(&self) -> Vec<TopicPartition> {
+        self.running().keys().cloned().collect()
+    }
+
+    /// Sends what has been finished since the last time, without waiting for the answer.
+    pub(super) fn commit_finished(&self, client: &GroupClient) {
+        let offsets = self.board.take_unsent();
+        if offsets.is_empty() {
+            return;
+        }
+        if let Err(error) = client.commit(&offset_list(&offsets), CommitMode::Async) {
+            self.board.unsent(&offsets);
+            self.metrics.commit_errors.increment(1);
+            tracing::warn!(%error, "a commit of offsets could not be sent and is tried again");
+        }
+    }
+
+    fn start(&self, client: &Arc<GroupClient>, partition: TopicPartition) -> Result<(), RunError> {
+        let queue = client
+            .split_partition_queue(&partition.topic, partition.partition)
+            .ok_or_else(|| RunError::Client(format!("{partition} has no queue of its own")))?;
+        let limits = Limits {
+            records: self.config.batch_records_max,
+            bytes: self.config.batch_kbytes_max * 1024,
+            age: Duration::from_millis(self.config.batch_age_ms),
+        };
+        let stop = CancellationToken::new();
+        let abandon = CancellationToken::new();
+        let (ending, ended) = mpsc::channel::<()>();
+        let worker = Worker {
+            source: Source::new(queue, partition.clone(), limits),
+            resolver: Resolver::new(
+                Arc::clone(&self.handler),
+                self.dead_letters.clone(),
+                partition.clone(),
+                self.board.add(partition.clone()),
+                self.metrics
+                    .partition(&partition.topic, partition.partition),
+                &self.config,
+                stop.clone(),
+            ),
+            stop: stop.clone(),
+            abandon: abandon.clone(),
+        };
+        let failure = Arc::clone(&self.failure);
+        self.runtime.spawn(async move {
+            let ending = ending;
+            if let Err(error) = worker.run().await {
+                failure.set(error);
+            }
+            drop(ending);
+        });
+        let running = Running {
+            stop,
+            abandon,
+            ended,
+        };
+        self.running().insert(partition, running);
+        Ok(())
+    }
+
+    /// Waits for work that was told to stop; what is not finished by the deadline is dropped.
+    fn drain(&self, stopping: &[(TopicPartition, Running)]) {
+        let deadline = Instant::now() + self.config.drain_deadline();
+        for (partition, running) in stopping {
+            if !running.wait(deadline) {
+                tracing::warn!(%partition, "work was not finished in time and is dropped; its records will be read again");
+                running.abandon.cancel();
+            }
+        }
+        let deadline = Instant::now() + ABANDON_GRACE;
+        for (partition, running) in stopping {
+            if !running.wait(deadline) {
+                tracing::error!(%partition, "the handler blocks its thread and could not be dropped");
+            }
+        }
+    }
+
+    fn commit_confirmed(&self, client: &Arc<GroupClient>, partitions: &[TopicPartition]) {
+        let offsets = self.board.unconfirmed(partitions);
+        if offsets.is_empty() {
+            return;
+        }
+        let client = Arc::clone(client);
+        let (answer, answered) = mpsc::channel();
+        // librdkafka sets no limit to this call, so it has a thread of its own that can be left behind.
+        drop(std::thread::spawn(move || {
+            let list = offset_list(&offsets);
+            drop(answer.send(client.commit(&list, CommitMode::Sync)));
+        }));
+        match answered.recv_timeout(COMMIT_GRACE) {
+            Ok(Ok(())) => self.metrics.commits.increment(1),
+            Ok(Err(error)) => {
+                self.metrics.commit_errors.increment(1);
+                tracing::warn!(%error, "the last commit of offsets failed; some records will be read again");
+            }
+            Err(_) => {
+                self.metrics.commit_errors.increment(1);
+                tracing::warn!(
+                    "the last commit of offsets was not answered; some records may be read again"
+                );
+            }
+        }
+    }
+}
+
+impl<H: Handler> Assignments for Supervisor<H> {
+    fn assigned(&self, client: &Arc<GroupClient>, partitions: Vec<TopicPartition>) {
+        tracing::info!(count = partitions.len(), partitions = %listed(&partitions), "partitions assigned");
+        for partition in partitions {
+            if let Err(error) = self.start(client, partition) {
+                self.failure.set(error);
+            }
+        }
+        self.metrics.assigned.set(self.board.len() as f64);
+    }
+
+    fn revoked(&self, client: &Arc<GroupClient>, partitions: &[TopicPartition], lost: bool) {
+        tracing::info!(count = partitions.len(), partitions = %listed(partitions), lost, "partitions revoked");
+        let stopping: Vec<(TopicPartition, Running)> = {
+            let mut running = self.running();
+            partitions
+                .iter()
+                .filter_map(|partition| running.remove_entry(partition))
+                .collect()
+        };
+        for (_, running) in &stopping {
+            running.stop.cancel();
+            if lost {
+                // Somebody else may be reading already, and a commit would be refused.
+                running.abandon.cancel();
+            }
+        }
+        self.drain(&stopping);
+        if !lost {
+            self.commit_confirmed(client, partitions);
+        }
+        for partition in partitions {
+            self.board.remove(partition);
+        }
+        self.metrics.assigned.set(self.board.len() as f64);
+    }
+}
+
+fn listed(partitions: &[TopicPartition]) -> String {
+    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}

@@ -1,0 +1,218 @@
+//! Reading topics as a member of a group: batches per partition, an outcome per record, nothing skipped.
+//!
+//! Owns fetching, batching, retries, dead letters, commits, rebalances and the stop. It refuses to know what records
+//! mean: that is the [`Handler`]'s.
+//!
+//! Offsets are committed after the handler has answered and dead letters are confirmed, never before; the committed
+//! offset of a partition is the end of its longest finished prefix.
+
+mod board;
+mod budget;
+mod group;
+mod handler;
+mod resolve;
+mod source;
+mod worker;
+
+pub use board::{Health, HealthSnapshot, PartitionHealth, TopicPartition};
+pub use budget::DeadLetterBudget;
+pub use handler::{ErrorClass, Failure, Handler, Outcome};
+pub use source::UNREADABLE_HEADERS;
+
+pub(crate) use source::owned;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ConfigError, ConsumerConfig, KafkaConfig};
+use crate::dead_letter::DeadLetterWriter;
+use crate::metrics::Registry;
+use board::Board;
+use group::{Assignments, FirstFailure, GroupClient, GroupContext, Supervisor};
+
+/// How long the group is waited on before other duties are looked after.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Why a consumer ended other than by being told to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// The client could not be made or used.
+    #[error("the Kafka client failed: {0}")]
+    Client(String),
+    /// The client can't go on, for instance because another member uses the same identity.
+    #[error("the Kafka client met a fatal error: {0}")]
+    Fatal(String),
+    /// The handler answered with more or fewer outcomes than it was given records.
+    #[error("the handler of {partition} answered {outcomes} outcomes for {records} records")]
+    OutcomeCount {
+        /// The partition.
+        partition: TopicPartition,
+        /// How many records it was given.
+        records: usize,
+        /// How many outcomes it answered.
+        outcomes: usize,
+    },
+    /// A record came past its partition's own queue; to go on would commit past it.
+    #[error("a record of {0} was not delivered to its partition's queue")]
+    Misdelivered(TopicPartition),
+    /// The thread that attends to the group ended unexpectedly.
+    #[error("the thread of the consumer ended unexpectedly")]
+    ThreadEnded,
+}
+
+/// A member of a consumer group that hands records to a [`Handler`].
+pub struct Consumer<H> {
+    client: ClientConfig,
+    config: ConsumerConfig,
+    topics: Vec<String>,
+    dead_letters: DeadLetterWriter,
+    handler: Arc<H>,
+    registry: Registry,
+    board: Arc<Board>,
+}
+
+impl<H> std::fmt::Debug for Consumer<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consumer")
+            .field("topics", &self.topics)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<H: Handler> Consumer<H> {
+    /// A consumer of these topics; it connects when it is [run](Self::run).
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the settings can't be used.
+    pub fn new(
+        kafka: &KafkaConfig,
+        config: &ConsumerConfig,
+        topics: &[&str],
+        dead_letters: DeadLetterWriter,
+        handler: H,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            client: config.client(kafka)?,
+            config: config.clone(),
+            topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+            dead_letters,
+            handler: Arc::new(handler),
+            registry: Registry::new(&kafka.metrics_prefix),
+            board: Arc::new(Board::default()),
+        })
+    }
+
+    /// A view of this consumer that stays valid while it runs.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::new(Arc::clone(&self.board))
+    }
+
+    /// Reads until told to stop; then finishes what is being handled, commits, and leaves the group.
+    ///
+    /// Brokers that are away are waited for. Dropping the future stops the consumer too, in the background.
+    ///
+    /// # Errors
+    /// [`RunError`] when it can't go on; everything uncommitted will be read again.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RunError> {
+        let stop = shutdown.child_token();
+        let _stop_when_dropped = stop.clone().drop_guard();
+        let failure = Arc::new(FirstFailure::new(stop.clone()));
+        let metrics = self.registry.consumer();
+        let supervisor = Arc::new(Supervisor {
+            runtime: tokio::runtime::Handle::current(),
+            handler: self.handler,
+            dead_letters: self.dead_letters,
+            config: self.config,
+            board: Arc::clone(&self.board),
+            metrics: metrics.clone(),
+            failure: Arc::clone(&failure),
+            running: Mutex::new(HashMap::new()),
+        });
+        let context = GroupContext {
+            assignments: Arc::clone(&supervisor) as Arc<dyn Assignments>,
+            board: self.board,
+            metrics,
+            client: OnceLock::new(),
+        };
+        let client: GroupClient = self
+            .client
+            .create_with_context(context)
+            .map_err(|error| RunError::Client(error.to_string()))?;
+        let client = Arc::new(client);
+        // The cell is new, so setting it can't fail.
+        let _ = client.context().client.set(Arc::downgrade(&client));
+        let topics = self.topics;
+        let (ending, ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("kafka-group".to_owned())
+            .spawn(move || {
+                let result = attend(client, &supervisor, &topics, &stop);
+                drop(ending.send(result));
+            })
+            .map_err(|error| RunError::Client(error.to_string()))?;
+        let result = ended.await.unwrap_or(Err(RunError::ThreadEnded));
+        match failure.take() {
+            Some(error) => Err(error),
+            None => result,
+        }
+    }
+}
+
+/// Attends to the group until told to stop: assignments, heartbeats, commits.
+fn attend<H: Handler>(
+    client: Arc<GroupClient>,
+    supervisor: &Supervisor<H>,
+    topics: &[String],
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    client
+        .subscribe(&topics)
+        .map_err(|error| RunError::Client(error.to_string()))?;
+    let commit_interval = Duration::from_millis(supervisor.config.commit_interval_ms);
+    let mut committed = Instant::now();
+    let mut result = Ok(());
+    while !stop.is_cancelled() {
+        match client.poll(POLL.min(commit_interval)) {
+            None => {}
+            Some(Ok(record)) => {
+                let misdelivered = owned_partition(&record);
+                result = Err(RunError::Misdelivered(misdelivered));
+                break;
+            }
+            Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                result = Err(RunError::Fatal(code.to_string()));
+                break;
+            }
+            // The context has logged and counted it, and librdkafka tries again by itself.
+            Some(Err(_)) => {}
+        }
+        supervisor.board.polled();
+        if committed.elapsed() >= commit_interval {
+            supervisor.commit_finished(&client);
+            committed = Instant::now();
+        }
+    }
+    supervisor.revoked(&client, &supervisor.partitions(), false);
+    client.unsubscribe();
+    // Dropping the last reference leaves the group and waits until that is done.
+    drop(client);
+    result
+}
+
+fn owned_partition(record: &rdkafka::message::BorrowedMessage<'_>) -> TopicPartition {
+    use rdkafka::message::Message as _;
+    TopicPartition {
+        topic: record.topic().into(),
+        partition: record.partition(),
+    }
+}

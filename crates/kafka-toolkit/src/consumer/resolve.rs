@@ -1,0 +1,293 @@
+//! Brings every record of a batch to an end: handled, refused, or a dead letter.
+//!
+//! Owns retries, the consequences of the error classes and the brake on dead letters. A record that is not at its
+//! end holds back the partition's finished offset.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::board::PartitionState;
+use super::{DeadLetterBudget, ErrorClass, Failure, Handler, Outcome, RunError, TopicPartition};
+use crate::backoff::Backoff;
+use crate::config::ConsumerConfig;
+use crate::dead_letter::{DeadLetterWriter, GivenUp};
+use crate::metrics::PartitionMetrics;
+use crate::record::{Batch, Record};
+
+/// What is needed to bring the records of one partition to their end.
+pub(super) struct Resolver<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) dead_letters: DeadLetterWriter,
+    pub(super) partition: TopicPartition,
+    pub(super) state: Arc<PartitionState>,
+    pub(super) metrics: PartitionMetrics,
+    pub(super) budget: DeadLetterBudget,
+    pub(super) backoff: Backoff,
+    pub(super) attempts_max: u32,
+    pub(super) probe: Duration,
+    /// Ends waiting and trying again, but not a call of the handler that is under way.
+    pub(super) stop: CancellationToken,
+}
+
+/// How often a record has been tried.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tries {
+    handed: u32,
+    transient: u32,
+}
+
+/// What one round over a batch left to do.
+#[derive(Default)]
+struct Round {
+    again: Vec<Record>,
+    tries: Vec<Tries>,
+    dead: Vec<GivenUp>,
+    held_back: usize,
+    dependency_down: bool,
+    reason: Option<Failure>,
+}
+
+impl<H: Handler> Resolver<H> {
+    pub(super) fn new(
+        handler: Arc<H>,
+        dead_letters: DeadLetterWriter,
+        partition: TopicPartition,
+        state: Arc<PartitionState>,
+        metrics: PartitionMetrics,
+        config: &ConsumerConfig,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            handler,
+            dead_letters,
+            partition,
+            state,
+            metrics,
+            budget: DeadLetterBudget::new(
+                config.dlq_run_max,
+                config.dlq_ratio_max,
+                config.dlq_window_records,
+            ),
+            backoff: Backoff::new(
+                Duration::from_millis(config.retry_backoff_ms),
+                Duration::from_millis(config.retry_backoff_max_ms),
+            ),
+            attempts_max: config.retry_attempts_max,
+            probe: Duration::from_millis(config.dlq_probe_ms),
+            stop,
+        }
+    }
+
+    /// Returns when every record is at its end, or earlier when told to stop.
+    pub(super) async fn resolve(&mut self, mut batch: Batch) -> Result<(), RunError> {
+        let mut tries = vec![Tries::default(); batch.len()];
+        self.backoff.reset();
+        loop {
+            let outcomes = hand_over(&*self.handler, &batch).await;
+            if outcomes.len() != batch.len() {
+                return Err(RunError::OutcomeCount {
+                    partition: self.partition.clone(),
+                    records: batch.len(),
+                    outcomes: outcomes.len(),
+                });
+            }
+            let next_offset = batch.next_offset();
+            let round = if outcomes.iter().all(|outcome| *outcome == Outcome::Done) {
+                self.all_done(outcomes.len());
+                Round::default()
+            } else {
+                let frame = batch.remainder(Vec::new());
+                let round = self.sort(batch, tries, outcomes);
+                batch = frame;
+                round
+            };
+            if !round.dead.is_empty() && !self.give_up(&round.dead).await {
+                return Ok(());
+            }
+            let finished = round
+                .again
+                .first()
+                .map_or(next_offset, |record| record.offset);
+            self.state.finish_up_to(finished);
+            if round.again.is_empty() {
+                self.rest(false, false);
+                return Ok(());
+            }
+            if !self.wait(&round).await {
+                return Ok(());
+            }
+            batch = batch.remainder(round.again);
+            tries = round.tries;
+        }
+    }
+
+    fn all_done(&mut self, count: usize) {
+        for _ in 0..count {
+            self.budget.handled();
+        }
+        self.metrics.done.increment(count as u64);
+    }
+
+    /// Sorts the records of a batch by what follows from their outcomes.
+    fn sort(&mut self, batch: Batch, tries: Vec<Tries>, outcomes: Vec<Outcome>) -> Round {
+        let mut round = Round::default();
+        for ((record, mut tries), outcome) in
+            batch.into_records().into_iter().zip(tries).zip(outcomes)
+        {
+            tries.handed += 1;
+            let failure = match outcome {
+                Outcome::Done => {
+                    self.all_done(1);
+                    continue;
+                }
+                Outcome::Failed(failure) => failure,
+            };
+            let give_up = match failure.class {
+                ErrorClass::Business => {
+                    self.budget.handled();
+                    self.metrics.business.increment(1);
+                    continue;
+                }
+                ErrorClass::DependencyDown => {
+                    self.metrics.dependency.increment(1);
+                    round.dependency_down = true;
+                    false
+                }
+                ErrorClass::Transient => {
+                    tries.transient += 1;
+                    tries.transient >= self.attempts_max
+                }
+                ErrorClass::Permanent => true,
+            };
+            if give_up && self.budget.admit() {
+                round.dead.push(GivenUp {
+                    record,
+                    failure,
+                    attempts: tries.handed,
+                });
+                continue;
+            }
+            round.held_back += usize::from(give_up);
+            if !give_up && failure.class == ErrorClass::Transient {
+                self.metrics.transient.increment(1);
+            }
+            round.reason.get_or_insert(failure);
+            round.again.push(record);
+            round.tries.push(tries);
+        }
+        round
+    }
+
+    /// Writes dead letters; `false` when told to stop before all are written.
+    async fn give_up(&self, dead: &[GivenUp]) -> bool {
+        for given_up in dead {
+            tracing::warn!(
+                partition = %self.partition,
+                kafka.offset = given_up.record.offset,
+                error.class = given_up.failure.class.as_str(),
+                error.name = %given_up.failure.name,
+                error.message = %given_up.failure.message,
+                attempts = given_up.attempts,
+                "a record becomes a dead letter"
+            );
+        }
+        let written = self
+            .dead_letters
+            .write(
+                &self.partition.topic,
+                self.partition.partition,
+                dead,
+                &self.stop,
+            )
+            .await;
+        if written {
+            self.metrics.dead.increment(dead.len() as u64);
+        }
+        written
+    }
+
+    /// Waits as long as the state of things asks for; `false` when told to stop.
+    async fn wait(&mut self, round: &Round) -> bool {
+        let braked = round.held_back > 0 && self.budget.is_exhausted();
+        let pause = if braked {
+            self.probe
+        } else if round.dependency_down || round.held_back == 0 {
+            self.backoff.pause()
+        } else {
+            Duration::ZERO
+        };
+        self.rest(braked, round.dependency_down);
+        self.explain(braked, round);
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    fn rest(&self, braked: bool, waiting: bool) {
+        self.state.set_braked(braked);
+        self.state.set_waiting(waiting);
+        self.metrics.braked.set(f64::from(u8::from(braked)));
+        self.metrics.waiting.set(f64::from(u8::from(waiting)));
+    }
+
+    fn explain(&self, braked: bool, round: &Round) {
+        let Some(reason) = &round.reason else { return };
+        if braked {
+            tracing::error!(
+                partition = %self.partition,
+                held_back = round.held_back,
+                error.name = %reason.name,
+                error.message = %reason.message,
+                "too many dead letters: the partition is paused; see KAFKA_DLQ_RUN_MAX and KAFKA_DLQ_RATIO_MAX"
+            );
+        } else if round.dependency_down {
+            tracing::warn!(
+                partition = %self.partition,
+                records = round.again.len(),
+                error.name = %reason.name,
+                error.message = %reason.message,
+                "waiting for something that the handler needs; nothing is skipped"
+            );
+        }
+    }
+}
+
+/// Calls the handler; one that panics costs only the records that make it panic.
+async fn hand_over<H: Handler>(handler: &H, batch: &Batch) -> Vec<Outcome> {
+    if let Some(outcomes) = unless_panicking(handler.handle(batch)).await {
+        return outcomes;
+    }
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for record in batch.records() {
+        let alone = batch.remainder(vec![record.clone()]);
+        let answer = unless_panicking(handler.handle(&alone)).await;
+        outcomes.push(
+            answer
+                .and_then(|mut outcomes| outcomes.pop())
+                .unwrap_or_else(|| {
+                    Outcome::transient("handler_panicked", "the handler panicked at this record")
+                }),
+        );
+    }
+    outcomes
+}
+
+async fn unless_panicking<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(
+        |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
+            Err(_) => Poll::Ready(None),
+        },
+    )
+    .await
+}

@@ -1,0 +1,188 @@
+//! Turns what librdkafka hands over into records, and gathers them into batches.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::TopicPartition;
+use super::group::GroupContext;
+use crate::header::{Header, Headers};
+use crate::record::{Batch, Record};
+
+/// Name of the header that stands for headers which no Rust client can read.
+pub const UNREADABLE_HEADERS: &str = "kafka_toolkit.unreadable_headers";
+
+/// How many records are taken before other tasks get a turn.
+const RECORDS_PER_TURN: usize = 128;
+/// How long to rely on librdkafka's word that the queue has something.
+const LOOK_ANYWAY: Duration = Duration::from_millis(250);
+
+/// The records of one partition, as they arrive.
+pub(super) struct Source {
+    queue: PartitionQueue<GroupContext>,
+    filled: Arc<Notify>,
+    partition: TopicPartition,
+    limits: Limits,
+}
+
+/// When a batch is complete.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+    pub(super) age: Duration,
+}
+
+/// A batch that is being gathered.
+#[derive(Default)]
+pub(super) struct Gathering {
+    records: Vec<Record>,
+    bytes: usize,
+    oldest: Option<Instant>,
+}
+
+impl Gathering {
+    fn push(&mut self, record: Record) {
+        self.oldest.get_or_insert_with(Instant::now);
+        self.bytes += record.payload.as_ref().map_or(0, Bytes::len);
+        self.records.push(record);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub(super) fn is_full(&self, limits: Limits) -> bool {
+        self.records.len() >= limits.records || self.bytes >= limits.bytes
+    }
+}
+
+impl Source {
+    pub(super) fn new(
+        mut queue: PartitionQueue<GroupContext>,
+        partition: TopicPartition,
+        limits: Limits,
+    ) -> Self {
+        let filled = Arc::new(Notify::new());
+        queue.set_nonempty_callback({
+            let filled = Arc::clone(&filled);
+            move || filled.notify_one()
+        });
+        Self {
+            queue,
+            filled,
+            partition,
+            limits,
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Gathers until the batch is full, or its oldest record is old enough. Can be dropped and called again.
+    pub(super) async fn gather_until_due(&self, gathering: &mut Gathering) {
+        loop {
+            let emptied = self.take(gathering);
+            let due = gathering.oldest.map(|oldest| oldest + self.limits.age);
+            if gathering.is_full(self.limits) || due.is_some_and(|due| due <= Instant::now()) {
+                return;
+            }
+            match due {
+                _ if !emptied => tokio::task::yield_now().await,
+                None => self.wait().await,
+                // Whether it is due is looked at in the next turn.
+                Some(due) => drop(tokio::time::timeout_at(due, self.wait()).await),
+            }
+        }
+    }
+
+    /// Gathers until the batch is full. Can be dropped and called again.
+    pub(super) async fn gather_until_full(&self, gathering: &mut Gathering) {
+        loop {
+            let emptied = self.take(gathering);
+            if gathering.is_full(self.limits) {
+                return;
+            }
+            if emptied {
+                self.wait().await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Takes what there is, up to one turn's worth; `true` when nothing is left.
+    fn take(&self, gathering: &mut Gathering) -> bool {
+        for _ in 0..RECORDS_PER_TURN {
+            if gathering.is_full(self.limits) {
+                return false;
+            }
+            match self.queue.poll(Duration::ZERO) {
+                Some(Ok(message)) => gathering.push(owned(&message)),
+                // librdkafka goes on by itself, and a fatal error comes by the main queue too.
+                Some(Err(error)) => {
+                    tracing::warn!(partition = %self.partition, %error, "reading the partition met an error");
+                }
+                None => return true,
+            }
+        }
+        false
+    }
+
+    async fn wait(&self) {
+        let _ = tokio::time::timeout(LOOK_ANYWAY, self.filled.notified()).await;
+    }
+
+    /// The batch gathered so far.
+    pub(super) fn batch(&self, gathering: &mut Gathering) -> Batch {
+        let gathered = std::mem::take(gathering);
+        gathering
+            .records
+            .reserve(gathered.records.len().min(self.limits.records));
+        Batch::new(
+            Arc::clone(&self.partition.topic),
+            self.partition.partition,
+            gathered.records,
+        )
+    }
+}
+
+/// A copy of the record that does not hold on to librdkafka's buffers.
+pub(crate) fn owned(message: &BorrowedMessage<'_>) -> Record {
+    Record {
+        offset: message.offset(),
+        key: message.key().map(Bytes::copy_from_slice),
+        payload: message.payload().map(Bytes::copy_from_slice),
+        headers: headers(message),
+        timestamp_ms: message.timestamp().to_millis(),
+    }
+}
+
+fn headers(message: &BorrowedMessage<'_>) -> Headers {
+    let Some(borrowed) = message.headers() else {
+        return Headers::new();
+    };
+    // rdkafka panics at a header name that is not UTF-8; one such record must not stop a partition.
+    let copied = catch_unwind(AssertUnwindSafe(|| {
+        let mut headers = Headers::with_capacity(borrowed.count());
+        for header in borrowed.iter() {
+            headers.push_header(Header {
+                name: header.key.to_owned().into(),
+                value: header.value.map(Bytes::copy_from_slice),
+            });
+        }
+        headers
+    }));
+    copied.unwrap_or_else(|_| {
+        let mut headers = Headers::new();
+        headers.push(UNREADABLE_HEADERS, "true");
+        headers
+    })
+}
