@@ -28,7 +28,6 @@ pub enum InvalidMessage {
 
 impl Message {
     /// Starts a message with its key, which decides the partition: equal keys stay in order.
-    #[must_use]
     pub fn builder(key: impl Into<Bytes>) -> MessageBuilder {
         MessageBuilder {
             key: key.into(),

@@ -54,10 +54,6 @@ impl Gathering {
         self.records.push(record);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
     pub(super) fn is_full(&self, limits: Limits) -> bool {
         self.records.len() >= limits.records || self.bytes >= limits.bytes
     }

@@ -1,0 +1,271 @@
+//! Looking at a cluster without taking part in it: lag of a group, records of a range, offsets of a time.
+//!
+//! For operators' tools and health checks. It never joins a group and never commits.
+
+mod lag;
+mod read;
+
+pub use lag::PartitionLag;
+pub use read::{Located, Range};
+
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::Offset;
+
+use crate::client_log;
+use crate::config::{ConfigError, KafkaConfig};
+
+/// librdkafka reads nothing without the name of a group, even when no group is joined.
+const NO_GROUP: &str = "kafka-toolkit-inspector";
+
+/// Why something could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The settings can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The cluster did not answer, or refused.
+    #[error("the cluster did not answer: {0}")]
+    Cluster(#[from] KafkaError),
+    /// There is no such topic.
+    #[error("the topic {0} does not exist")]
+    UnknownTopic(String),
+    /// Records that should be there did not come in time.
+    #[error("no record came from {topic} within {waited:?}")]
+    Stalled {
+        /// The topic that was read.
+        topic: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+}
+
+/// A broker of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerInfo {
+    /// Its number.
+    pub id: i32,
+    /// Where clients reach it, as host:port.
+    pub address: String,
+}
+
+/// A topic of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its name.
+    pub name: String,
+    /// Its partitions, ascending.
+    pub partitions: Vec<i32>,
+}
+
+/// What a cluster says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterInfo {
+    /// The brokers that are up.
+    pub brokers: Vec<BrokerInfo>,
+    /// All topics.
+    pub topics: Vec<TopicInfo>,
+}
+
+/// The first and the next offset of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The partition.
+    pub partition: i32,
+    /// Offset of the oldest record that is kept.
+    pub low: i64,
+    /// Offset that the next record gets.
+    pub high: i64,
+}
+
+/// Looks at a cluster; see the [module](self).
+#[derive(Clone)]
+pub struct Inspector {
+    config: ClientConfig,
+    timeout: Duration,
+}
+
+impl std::fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inspector")
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inspector {
+    /// An inspector that waits so long for each answer of the cluster.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the settings can't be used.
+    pub fn new(kafka: &KafkaConfig, timeout: Duration) -> Result<Self, ConfigError> {
+        let mut config = kafka.client()?;
+        config
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("allow.auto.create.topics", "false")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "50");
+        Ok(Self { config, timeout })
+    }
+
+    /// The brokers and topics, which also shows whether the cluster can be reached.
+    ///
+    /// # Errors
+    /// [`InspectError::Cluster`] when no broker answers in time.
+    pub async fn cluster(&self) -> Result<ClusterInfo, InspectError> {
+        self.blocking(|session| session.cluster()).await
+    }
+
+    /// The first and next offset of every partition.
+    ///
+    /// # Errors
+    /// [`InspectError`] when the topic is unknown or the cluster does not answer.
+    pub async fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, InspectError> {
+        let topic = topic.to_owned();
+        self.blocking(move |session| session.watermarks(&topic))
+            .await
+    }
+
+    /// For every partition the first offset whose record is not older than this time, if there is one.
+    ///
+    /// # Errors
+    /// [`InspectError`] when the topic is unknown or the cluster does not answer.
+    pub async fn offsets_for_time(
+        &self,
+        topic: &str,
+        timestamp_ms: i64,
+    ) -> Result<Vec<(i32, Option<i64>)>, InspectError> {
+        let topic = topic.to_owned();
+        self.blocking(move |session| session.offsets_for_time(&topic, timestamp_ms))
+            .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Session) -> Result<T, InspectError> + Send + 'static,
+    ) -> Result<T, InspectError> {
+        self.blocking_as(NO_GROUP, look).await
+    }
+
+    /// librdkafka's own calls block, so each look has a thread and a short-lived client.
+    async fn blocking_as<T: Send + 'static>(
+        &self,
+        group: &str,
+        look: impl FnOnce(&Session) -> Result<T, InspectError> + Send + 'static,
+    ) -> Result<T, InspectError> {
+        let mut config = self.config.clone();
+        config.set("group.id", group);
+        let timeout = self.timeout;
+        let looked = tokio::task::spawn_blocking(move || {
+            let client = config.create_with_context::<_, Client>(QuietContext)?;
+            look(&Session { client, timeout })
+        });
+        match looked.await {
+            Ok(result) => result,
+            Err(_) => Err(KafkaError::Canceled.into()),
+        }
+    }
+}
+
+type Client = BaseConsumer<QuietContext>;
+
+/// Keeps the end of a partition, which is asked for, out of the log.
+struct QuietContext;
+
+impl ClientContext for QuietContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client_log::line("inspector", level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(rdkafka::types::RDKafkaErrorCode::PartitionEOF) {
+            client_log::error("inspector", &error, reason);
+        }
+    }
+}
+
+impl ConsumerContext for QuietContext {}
+
+/// One look, with its client.
+struct Session {
+    client: Client,
+    timeout: Duration,
+}
+
+impl Session {
+    fn cluster(&self) -> Result<ClusterInfo, InspectError> {
+        let metadata = self.client.fetch_metadata(None, self.timeout)?;
+        let brokers = metadata.brokers().iter().map(|broker| BrokerInfo {
+            id: broker.id(),
+            address: format!("{}:{}", broker.host(), broker.port()),
+        });
+        let topics = metadata.topics().iter().map(|topic| {
+            let mut partitions: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
+            partitions.sort_unstable();
+            TopicInfo {
+                name: topic.name().to_owned(),
+                partitions,
+            }
+        });
+        Ok(ClusterInfo {
+            brokers: brokers.collect(),
+            topics: topics.collect(),
+        })
+    }
+
+    fn partitions(&self, topic: &str) -> Result<Vec<i32>, InspectError> {
+        // All topics are asked for, because asking for one by name may create it.
+        let found = self.cluster()?.topics.into_iter().find(|t| t.name == topic);
+        match found {
+            Some(topic) => Ok(topic.partitions),
+            None => Err(InspectError::UnknownTopic(topic.to_owned())),
+        }
+    }
+
+    fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, InspectError> {
+        let partitions = self.partitions(topic)?.into_iter();
+        partitions
+            .map(|partition| {
+                let (low, high) = self
+                    .client
+                    .fetch_watermarks(topic, partition, self.timeout)?;
+                Ok(Watermarks {
+                    partition,
+                    low,
+                    high,
+                })
+            })
+            .collect()
+    }
+
+    fn offsets_for_time(
+        &self,
+        topic: &str,
+        timestamp_ms: i64,
+    ) -> Result<Vec<(i32, Option<i64>)>, InspectError> {
+        let mut times = TopicPartitionList::new();
+        for partition in self.partitions(topic)? {
+            times.add_partition_offset(topic, partition, Offset::Offset(timestamp_ms))?;
+        }
+        let offsets = self.client.offsets_for_times(times, self.timeout)?;
+        Ok(offsets
+            .elements()
+            .iter()
+            .map(|element| (element.partition(), certain(element.offset())))
+            .collect())
+    }
+}
+
+/// The offset where it is a number rather than an end or nothing.
+fn certain(offset: Offset) -> Option<i64> {
+    match offset {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    }
+}
