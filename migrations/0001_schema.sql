@@ -160,17 +160,11 @@ CREATE TABLE consumer_progress (
     PRIMARY KEY (consumer_group, topic, partition)
 ) WITH (fillfactor = 70);
 
--- The answer key in force for a question: the catalogue's, else that of the newest publication that carries one.
-CREATE FUNCTION answer_key(tenant integer, question uuid) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN coalesce(
-    (SELECT q.correct_answer FROM questions q WHERE q.tenant_id = tenant AND q.question_id = question),
-    (SELECT p.correct_answer FROM publications p
-      WHERE p.tenant_id = tenant AND p.question_id = question AND p.correct_answer IS NOT NULL
-      ORDER BY p.published_at DESC, p.event_id DESC
-      LIMIT 1));
-
--- Null without a key: such an answer is ungraded. Trimmed, exact otherwise.
-CREATE FUNCTION is_correct(answer text, key text) RETURNS boolean
+-- Whether one event has the better claim to name a session's quiz and classroom than another: a start beats any
+-- other event, then the earlier one does, then the smaller id.
+CREATE FUNCTION names_session(
+    started_at timestamptz, named_at timestamptz, named_event_id uuid,
+    than_started_at timestamptz, than_named_at timestamptz, than_named_event_id uuid) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN btrim(answer, E' \t\n\r\f\v') = btrim(key, E' \t\n\r\f\v');
+RETURN (started_at IS NULL, named_at, named_event_id)
+     < (than_started_at IS NULL, than_named_at, than_named_event_id);

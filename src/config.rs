@@ -1,0 +1,271 @@
+//! Every setting: its name, its default, what it is for. `--help` prints this file; nothing else reads the
+//! environment. A binary composes the groups that it needs and checks them as a whole before it starts.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use kafka_toolkit::config::{ConsumerConfig, KafkaConfig, ProducerConfig};
+use secrecy::{ExposeSecret, SecretString};
+
+/// The consumer group of this product.
+pub const CONSUMER_GROUP: &str = "analytics-event-processors";
+
+/// Shortest `JWT_SECRET` accepted, in bytes: HS256 is as strong as its key, up to the hash's 32 bytes.
+const JWT_SECRET_BYTES_MIN: usize = 32;
+
+/// The HTTP API of the analytics pipeline of live quizzes.
+///
+/// Takes events on POST /api/events and /api/events/batch, writes them to PostgreSQL directly or by way of Kafka,
+/// and answers the reports under /api/reports.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "server", version)]
+pub struct ServerConfig {
+    /// Where the API listens, and what it takes.
+    #[command(flatten)]
+    pub http: HttpConfig,
+    /// Tokens and accounts.
+    #[command(flatten)]
+    pub auth: AuthConfig,
+    /// PostgreSQL.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// The direct path.
+    #[command(flatten)]
+    pub ingest: IngestConfig,
+    /// Whether events go by way of Kafka.
+    #[command(flatten)]
+    pub kafka_mode: KafkaModeConfig,
+    /// The topics.
+    #[command(flatten)]
+    pub topics: TopicConfig,
+    /// How to reach Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaConfig,
+    /// How records are sent.
+    #[command(flatten)]
+    pub producer: ProducerConfig,
+    /// Logs.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
+}
+
+/// Drains the Kafka topic of quiz events into PostgreSQL.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "consumer", version)]
+pub struct ConsumerProgramConfig {
+    /// Port of /livez, /readyz and /metrics.
+    #[arg(long, env = "CONSUMER_PORT", default_value_t = 8081)]
+    pub consumer_port: u16,
+    /// Address to listen on.
+    #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    pub host: IpAddr,
+    /// PostgreSQL.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// The topics.
+    #[command(flatten)]
+    pub topics: TopicConfig,
+    /// How to reach Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaConfig,
+    /// How records are read.
+    #[command(flatten)]
+    pub consumer: ConsumerConfig,
+    /// How records are sent.
+    #[command(flatten)]
+    pub producer: ProducerConfig,
+    /// Logs.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
+}
+
+/// Where the HTTP API listens, and what it takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpConfig {
+    /// Port of the API.
+    #[arg(long, env = "PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// Address to listen on.
+    #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    pub host: IpAddr,
+    /// Most time for finishing what was accepted after SIGTERM or SIGINT, in milliseconds.
+    #[arg(long, env = "SHUTDOWN_TIMEOUT_MS", default_value_t = 20_000)]
+    pub shutdown_timeout_ms: u64,
+    /// Most bytes of request bodies held at one time by all requests together, after decompression; beyond them a
+    /// request is answered 503.
+    #[arg(long, env = "HTTP_BODY_MEMORY_BYTES_MAX", default_value_t = 256 * 1024 * 1024)]
+    pub http_body_memory_bytes_max: usize,
+    /// Most time for a request body to arrive, in milliseconds.
+    #[arg(long, env = "HTTP_BODY_TIMEOUT_MS", default_value_t = 30_000)]
+    pub http_body_timeout_ms: u64,
+}
+
+/// Tokens and accounts.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Authentication")]
+pub struct AuthConfig {
+    /// Key that signs the tokens (HS256), at least 32 bytes; the text itself is the key, it is not decoded.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = parse_jwt_secret)]
+    pub jwt_secret: SecretString,
+    /// Whether POST /api/auth/signup is open to everybody.
+    #[arg(long, env = "SIGNUP_ENABLED", default_value = "false", value_parser = parse_switch, action = clap::ArgAction::Set)]
+    pub signup_enabled: bool,
+    /// Most verified tokens kept in memory, so that a token is verified once and not at every request.
+    #[arg(long, env = "AUTH_TOKENS_CACHED_MAX", default_value_t = 10_000)]
+    pub auth_tokens_cached_max: usize,
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct DatabaseConfig {
+    /// Connection URL, such as postgres://user:password@localhost:5432/ingestor.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = parse_database_url)]
+    pub database_url: SecretString,
+    /// Most connections for reports, logins and health.
+    #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_connections_max: u32,
+    /// Most connections for writing events.
+    #[arg(long, env = "DATABASE_WRITE_CONNECTIONS_MAX", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub database_write_connections_max: u32,
+    /// Most time to get a connection, in milliseconds.
+    #[arg(long, env = "DATABASE_CONNECT_TIMEOUT_MS", default_value_t = 2_000)]
+    pub database_connect_timeout_ms: u64,
+    /// Most time for one statement that writes events, in milliseconds.
+    #[arg(long, env = "DATABASE_WRITE_TIMEOUT_MS", default_value_t = 10_000)]
+    pub database_write_timeout_ms: u64,
+    /// Most time for one statement of a report, in milliseconds.
+    #[arg(long, env = "DATABASE_READ_TIMEOUT_MS", default_value_t = 10_000)]
+    pub database_read_timeout_ms: u64,
+}
+
+impl DatabaseConfig {
+    /// Longest wait for one write transaction: the server gives up first, unless it cannot be reached.
+    pub fn write_deadline(&self) -> Duration {
+        Duration::from_millis(self.database_write_timeout_ms) + Duration::from_secs(1)
+    }
+}
+
+/// The direct path, and the limits of a batch.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Ingest")]
+pub struct IngestConfig {
+    /// Writers of the direct path; each has one transaction under way at a time.
+    #[arg(long, env = "DIRECT_WRITERS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub direct_writers: u32,
+    /// Most events in one transaction of the direct path.
+    #[arg(long, env = "DIRECT_BATCH_EVENTS_MAX", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub direct_batch_events_max: u32,
+    /// Most events waiting for the direct path; one more is answered 503.
+    #[arg(long, env = "DIRECT_QUEUE_EVENTS_MAX", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub direct_queue_events_max: u32,
+}
+
+/// Whether events go by way of Kafka, and when they stop doing so.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kafka mode")]
+pub struct KafkaModeConfig {
+    /// Send events to Kafka; only the exact text `true` switches it on.
+    #[arg(long, env = "KAFKA_ENABLED", default_value = "false", value_parser = parse_switch, action = clap::ArgAction::Set)]
+    pub kafka_enabled: bool,
+    /// Failed sends in a row that open the circuit breaker, after which events go the direct way.
+    #[arg(long, env = "KAFKA_BREAKER_FAILURES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub kafka_breaker_failures: u32,
+    /// Pause before an open circuit breaker lets one event try Kafka again, in milliseconds.
+    #[arg(long, env = "KAFKA_BREAKER_OPEN_MS", default_value_t = 2_000)]
+    pub kafka_breaker_open_ms: u64,
+}
+
+/// The topics.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kafka topics")]
+pub struct TopicConfig {
+    /// Topic of the events.
+    #[arg(long, env = "KAFKA_TOPIC", default_value = "quiz-events", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub kafka_topic: String,
+    /// Topic of the dead letters: records that can never be stored.
+    #[arg(long, env = "KAFKA_DLQ_TOPIC", default_value = "quiz-events-dlq", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub kafka_dlq_topic: String,
+}
+
+/// Logs.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logs")]
+pub struct TelemetryConfig {
+    /// Which lines to write, as `level` or `module=level`, separated by commas.
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub rust_log: String,
+    /// Form of the lines.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for log stores.
+    Json,
+}
+
+impl ServerConfig {
+    /// Checks the groups as a whole.
+    ///
+    /// # Errors
+    /// With every problem in one text, each naming its variable.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.kafka_mode.kafka_enabled {
+            self.kafka.check()?;
+            self.producer.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl ConsumerProgramConfig {
+    /// Checks the groups as a whole and fills in the group's name.
+    ///
+    /// # Errors
+    /// With every problem in one text, each naming its variable.
+    pub fn checked(mut self) -> anyhow::Result<Self> {
+        if self.consumer.group_id.is_empty() {
+            CONSUMER_GROUP.clone_into(&mut self.consumer.group_id);
+        }
+        anyhow::ensure!(
+            self.topics.kafka_topic != self.topics.kafka_dlq_topic,
+            "KAFKA_TOPIC and KAFKA_DLQ_TOPIC must differ: dead letters would be consumed as events"
+        );
+        self.kafka.check()?;
+        self.consumer.check()?;
+        self.producer.check()?;
+        Ok(self)
+    }
+}
+
+fn parse_switch(text: &str) -> Result<bool, std::convert::Infallible> {
+    Ok(text == "true")
+}
+
+fn parse_jwt_secret(text: &str) -> Result<SecretString, String> {
+    if text.len() < JWT_SECRET_BYTES_MIN {
+        return Err(format!(
+            "it has {} bytes and needs at least {JWT_SECRET_BYTES_MIN}; make one with: openssl rand -hex 32",
+            text.len()
+        ));
+    }
+    Ok(SecretString::from(text))
+}
+
+fn parse_database_url(text: &str) -> Result<SecretString, String> {
+    let url = SecretString::from(text);
+    url.expose_secret()
+        .parse::<sqlx::postgres::PgConnectOptions>()
+        // The parser's own message may quote the URL, and with it the password.
+        .map_err(|_| {
+            "it is not of the form postgres://user:password@host:port/database".to_owned()
+        })?;
+    Ok(url)
+}

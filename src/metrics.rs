@@ -1,0 +1,159 @@
+//! Every metric of this product: its name, what it means, its labels. Recorded through the functions below, so that
+//! a name stands once and a label only takes values of a closed set.
+
+use std::time::Duration;
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+/// Upper bounds of the histograms whose names end in `_seconds`.
+pub const SECONDS_BUCKETS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    120.0,
+];
+
+/// Upper bounds of the histograms that count events or records.
+pub const EVENTS_BUCKETS: &[f64] = &[
+    1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 5_000.0, 10_000.0,
+];
+
+const ACCEPTED: &str = "ingestor_events_accepted_total";
+const INVALID: &str = "ingestor_events_invalid_total";
+const UNAVAILABLE: &str = "ingestor_events_unavailable_total";
+const FALLBACK: &str = "ingestor_kafka_fallback_total";
+const BREAKER: &str = "ingestor_kafka_breaker_state";
+const BREAKER_TRANSITIONS: &str = "ingestor_kafka_breaker_transitions_total";
+const STORED: &str = "ingestor_events_stored_total";
+const DUPLICATE: &str = "ingestor_events_duplicate_total";
+const WRITE_SECONDS: &str = "ingestor_store_write_seconds";
+const WRITE_EVENTS: &str = "ingestor_store_write_batch_events";
+const DIRECT_WAITING: &str = "ingestor_direct_queue_events";
+const FRESHNESS: &str = "ingestor_event_freshness_seconds";
+const HTTP_SECONDS: &str = "ingestor_http_request_seconds";
+const TOKEN_CHECKS: &str = "ingestor_auth_token_checks_total";
+
+/// Names every metric, with its unit and meaning, to the installed recorder.
+pub(crate) fn describe() {
+    describe_counter!(
+        ACCEPTED,
+        "Events acknowledged to clients, by the path that made them durable."
+    );
+    describe_counter!(INVALID, "Events refused for what they are, by fault.");
+    describe_counter!(
+        UNAVAILABLE,
+        "Events refused because no path could take them; clients send them again."
+    );
+    describe_counter!(
+        FALLBACK,
+        "Events that went direct in Kafka mode, by reason."
+    );
+    describe_gauge!(
+        BREAKER,
+        "1 for the state that the Kafka circuit breaker is in, 0 for the others."
+    );
+    describe_counter!(
+        BREAKER_TRANSITIONS,
+        "Changes of the Kafka circuit breaker, by the state entered."
+    );
+    describe_counter!(STORED, "Events that became new rows, by who wrote them.");
+    describe_counter!(
+        DUPLICATE,
+        "Events that were stored already, by who wrote them."
+    );
+    describe_histogram!(
+        WRITE_SECONDS,
+        Unit::Seconds,
+        "Time of one write transaction."
+    );
+    describe_histogram!(WRITE_EVENTS, "Events in one write transaction.");
+    describe_gauge!(
+        DIRECT_WAITING,
+        "Events waiting for or in a transaction of the direct path."
+    );
+    describe_histogram!(
+        FRESHNESS,
+        Unit::Seconds,
+        "Time from an event's acceptance to its row."
+    );
+    describe_histogram!(
+        HTTP_SECONDS,
+        Unit::Seconds,
+        "Time of one HTTP request, by route, method and status."
+    );
+    describe_counter!(
+        TOKEN_CHECKS,
+        "Token checks, by whether the cache knew the token."
+    );
+}
+
+/// The path that made an event durable.
+pub(crate) fn event_accepted(mode: &'static str) {
+    counter!(ACCEPTED, "mode" => mode).increment(1);
+}
+
+/// An event was refused for what it is.
+pub(crate) fn event_invalid(code: &'static str) {
+    counter!(INVALID, "code" => code).increment(1);
+}
+
+/// An event was refused because no path could take it.
+pub(crate) fn event_unavailable() {
+    counter!(UNAVAILABLE).increment(1);
+}
+
+/// Events went direct although Kafka mode is on.
+pub(crate) fn kafka_fallback(reason: &'static str, events: u64) {
+    counter!(FALLBACK, "reason" => reason).increment(events);
+}
+
+/// The circuit breaker changed its state.
+pub(crate) fn breaker_entered(state: &'static str, all_states: &[&'static str]) {
+    for name in all_states {
+        gauge!(BREAKER, "state" => *name).set(if *name == state { 1.0 } else { 0.0 });
+    }
+    counter!(BREAKER_TRANSITIONS, "state" => state).increment(1);
+}
+
+/// A write transaction ended well.
+pub(crate) fn batch_written(
+    writer: &'static str,
+    stored: usize,
+    duplicates: usize,
+    took: Duration,
+) {
+    counter!(STORED, "writer" => writer).increment(stored as u64);
+    counter!(DUPLICATE, "writer" => writer).increment(duplicates as u64);
+    histogram!(WRITE_SECONDS, "writer" => writer).record(took);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a batch has a few thousand events"
+    )]
+    histogram!(WRITE_EVENTS, "writer" => writer).record((stored + duplicates) as f64);
+}
+
+/// An event got its row this long after it was accepted.
+pub(crate) fn event_fresh(age: time::Duration) {
+    histogram!(FRESHNESS).record(age.as_seconds_f64().max(0.0));
+}
+
+/// Events waiting for the direct path.
+pub(crate) fn direct_waiting(events: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "bounded by the queue")]
+    gauge!(DIRECT_WAITING).set(events as f64);
+}
+
+/// A request was answered.
+pub(crate) fn http_answered(route: &str, method: &'static str, status: u16, took: Duration) {
+    let labels = [
+        ("route", route.to_owned()),
+        ("method", method.to_owned()),
+        ("status", status.to_string()),
+    ];
+    histogram!(HTTP_SECONDS, &labels).record(took);
+}
+
+/// A token was checked.
+pub(crate) fn token_checked(cached: bool) {
+    counter!(TOKEN_CHECKS, "cached" => if cached { "true" } else { "false" }).increment(1);
+}

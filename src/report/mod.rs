@@ -1,0 +1,44 @@
+//! The reports: one file each, all of one shape.
+//!
+//! A report is a type that says which parameters it takes ([`Report::params`]) and how it is loaded
+//! ([`Report::load`]); it serializes into the body of the contract's section 8. What several reports share is in
+//! [`params`], [`paging`], [`number`] and [`duration`], and, as SQL, in the views of `migrations/0002`. A new
+//! report is a file here and a line in the router. No HTTP.
+
+pub mod active_participants;
+pub mod duration;
+pub mod number;
+pub mod paging;
+pub mod params;
+pub mod question_analysis;
+pub mod questions_per_minute;
+pub mod response_rate;
+
+use std::future::Future;
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use self::params::{InvalidParam, QueryParams};
+use crate::tenant::Tenant;
+
+/// A report of the contract's section 8.
+pub trait Report: Serialize + Sized + Send {
+    /// What the caller asks for.
+    type Params: Send + Sync;
+
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// If one is missing or cannot be read.
+    fn params(query: &QueryParams) -> Result<Self::Params, InvalidParam>;
+
+    /// Computes the report as of `now`.
+    fn load(
+        db: &PgPool,
+        tenant: Tenant,
+        params: &Self::Params,
+        now: OffsetDateTime,
+    ) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
+}

@@ -1,0 +1,273 @@
+//! The circuit breaker in front of Kafka.
+//!
+//! Closed: everybody may try. Open: nobody does, at no cost. Half-open: one probe at a time; its success closes
+//! the breaker, its failure opens it again. A permit that is dropped without a verdict (the client hung up, the
+//! fault was the payload's) changes nothing and frees the probe's place.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use crate::metrics;
+
+/// The state that a breaker is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Everybody may try.
+    Closed,
+    /// Nobody tries.
+    Open,
+    /// One probe at a time may try.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// The name in health and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+
+    const NAMES: [&'static str; 3] = ["closed", "open", "half_open"];
+}
+
+/// A circuit breaker; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    failures_to_open: u32,
+    open_for: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed { failures: u32, generation: u64 },
+    Open { since: Instant, generation: u64 },
+    HalfOpen { probing: bool, generation: u64 },
+}
+
+impl State {
+    fn generation(&self) -> u64 {
+        match self {
+            Self::Closed { generation, .. }
+            | Self::Open { generation, .. }
+            | Self::HalfOpen { generation, .. } => *generation,
+        }
+    }
+}
+
+impl Breaker {
+    /// Opens after `failures_to_open` failures in a row and stays open for `open_for`.
+    pub fn new(failures_to_open: u32, open_for: Duration) -> Self {
+        metrics::breaker_entered(BreakerState::Closed.name(), &BreakerState::NAMES);
+        let state = Mutex::new(State::Closed {
+            failures: 0,
+            generation: 0,
+        });
+        Self {
+            inner: Arc::new(Inner {
+                failures_to_open,
+                open_for,
+                state,
+            }),
+        }
+    }
+
+    /// Leave to try now; `None` is to be taken as a failure that cost nothing.
+    pub fn permit(&self) -> Option<Permit> {
+        let mut state = self.inner.lock();
+        if let State::Open { since, generation } = *state
+            && since.elapsed() >= self.inner.open_for
+        {
+            *state = State::HalfOpen {
+                probing: false,
+                generation,
+            };
+            metrics::breaker_entered(BreakerState::HalfOpen.name(), &BreakerState::NAMES);
+        }
+        let generation = state.generation();
+        let is_probe = match &mut *state {
+            State::Closed { .. } => false,
+            State::Open { .. } | State::HalfOpen { probing: true, .. } => return None,
+            State::HalfOpen { probing, .. } => {
+                *probing = true;
+                true
+            }
+        };
+        Some(Permit {
+            inner: Arc::clone(&self.inner),
+            generation,
+            is_probe,
+        })
+    }
+
+    /// The state now.
+    pub fn state(&self) -> BreakerState {
+        match *self.inner.lock() {
+            State::Closed { .. } => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
+        }
+    }
+
+    /// How long it takes until somebody may try again; zero when that is now.
+    pub fn retry_after(&self) -> Duration {
+        match *self.inner.lock() {
+            State::Open { since, .. } => self.inner.open_for.saturating_sub(since.elapsed()),
+            State::Closed { .. } | State::HalfOpen { .. } => Duration::ZERO,
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave to try once. Dropping it without a verdict changes nothing.
+#[derive(Debug)]
+pub struct Permit {
+    inner: Arc<Inner>,
+    generation: u64,
+    is_probe: bool,
+}
+
+impl Permit {
+    /// The try went well.
+    pub fn succeed(self) {
+        let mut state = self.inner.lock();
+        match &mut *state {
+            State::Closed {
+                failures,
+                generation,
+            } if *generation == self.generation => *failures = 0,
+            State::HalfOpen { generation, .. } if self.is_probe => {
+                *state = State::Closed {
+                    failures: 0,
+                    generation: *generation + 1,
+                };
+                metrics::breaker_entered(BreakerState::Closed.name(), &BreakerState::NAMES);
+                info!("Kafka acknowledges again: events go by way of Kafka");
+            }
+            // The verdict of an earlier time says nothing about now.
+            _ => {}
+        }
+    }
+
+    /// The try failed.
+    pub fn fail(self) {
+        let mut state = self.inner.lock();
+        let next_generation = self.generation + 1;
+        match &mut *state {
+            State::Closed {
+                failures,
+                generation,
+            } if *generation == self.generation => {
+                *failures += 1;
+                if *failures < self.inner.failures_to_open {
+                    return;
+                }
+                warn!(
+                    open_ms = self.inner.open_for.as_millis(),
+                    "Kafka does not acknowledge: events go direct"
+                );
+            }
+            State::HalfOpen { .. } if self.is_probe => {}
+            _ => return,
+        }
+        *state = State::Open {
+            since: Instant::now(),
+            generation: next_generation,
+        };
+        metrics::breaker_entered(BreakerState::Open.name(), &BreakerState::NAMES);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.is_probe
+            && let State::HalfOpen {
+                probing,
+                generation,
+            } = &mut *self.inner.lock()
+            && *generation == self.generation
+        {
+            *probing = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_TIME: Duration = Duration::ZERO;
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn failures_in_a_row_open_it_and_a_success_between_them_does_not() {
+        let breaker = Breaker::new(2, LONG);
+        breaker.permit().unwrap().fail();
+        breaker.permit().unwrap().succeed();
+        breaker.permit().unwrap().fail();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        breaker.permit().unwrap().fail();
+        assert_eq!(breaker.state(), BreakerState::Open);
+        assert!(breaker.permit().is_none());
+        assert!(breaker.retry_after() > LONG / 2);
+    }
+
+    #[test]
+    fn half_open_lets_one_probe_through_at_a_time() {
+        let breaker = Breaker::new(1, NO_TIME);
+        breaker.permit().unwrap().fail();
+        let probe = breaker.permit().unwrap();
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        assert!(breaker.permit().is_none());
+        probe.succeed();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_failed_probe_opens_it_again() {
+        let breaker = Breaker::new(1, NO_TIME);
+        breaker.permit().unwrap().fail();
+        breaker.permit().unwrap().fail();
+        assert_eq!(breaker.state(), BreakerState::Open);
+        breaker.permit().unwrap().succeed();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_probe_that_is_dropped_frees_its_place() {
+        let breaker = Breaker::new(1, NO_TIME);
+        breaker.permit().unwrap().fail();
+        drop(breaker.permit().unwrap());
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        breaker.permit().unwrap().succeed();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn the_verdict_of_an_earlier_time_is_not_heard() {
+        let breaker = Breaker::new(1, NO_TIME);
+        let (slow_failure, slow_success) = (breaker.permit().unwrap(), breaker.permit().unwrap());
+        breaker.permit().unwrap().fail();
+        slow_success.succeed();
+        assert_eq!(breaker.state(), BreakerState::Open);
+        breaker.permit().unwrap().succeed();
+        slow_failure.fail();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+}

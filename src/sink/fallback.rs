@@ -1,0 +1,135 @@
+//! Which path an event takes: Kafka while it acknowledges, else direct, event by event.
+
+use std::time::Duration;
+
+use kafka_toolkit::SendError;
+use tracing::debug;
+
+use super::{Accepted, Breaker, BreakerState, DirectPath, KafkaPath, Mode, Outcome, Refusal};
+use crate::event::Event;
+use crate::metrics;
+
+/// The way in for accepted events; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    direct: DirectPath,
+    kafka: Option<(KafkaPath, Breaker)>,
+}
+
+impl Ingest {
+    /// Everything goes direct.
+    pub fn direct(direct: DirectPath) -> Self {
+        Self {
+            direct,
+            kafka: None,
+        }
+    }
+
+    /// Everything goes by way of Kafka, and direct when Kafka does not acknowledge.
+    pub fn kafka(kafka: KafkaPath, breaker: Breaker, direct: DirectPath) -> Self {
+        Self {
+            direct,
+            kafka: Some((kafka, breaker)),
+        }
+    }
+
+    /// The path that events are meant to take.
+    pub fn mode(&self) -> Mode {
+        if self.kafka.is_some() {
+            Mode::Kafka
+        } else {
+            Mode::Direct
+        }
+    }
+
+    /// The circuit breaker's state; `None` outside Kafka mode.
+    pub fn breaker_state(&self) -> Option<BreakerState> {
+        self.kafka.as_ref().map(|(_, breaker)| breaker.state())
+    }
+
+    /// Makes events that `user_id` posted durable; resolves when each is, or is refused. Outcomes come in the order
+    /// of the events.
+    pub async fn write(&self, events: Vec<Event>, user_id: i64) -> Vec<Outcome> {
+        let Some((kafka, breaker)) = &self.kafka else {
+            return self.direct.write(events).await;
+        };
+        let Some(permit) = breaker.permit() else {
+            metrics::kafka_fallback("breaker_open", events.len() as u64);
+            let outcomes = self.direct.write(events).await;
+            return outcomes
+                .into_iter()
+                .map(|outcome| retry_when_either_may_be_back(breaker, outcome))
+                .collect();
+        };
+
+        let sent = kafka.write(&events, user_id).await;
+        if sent
+            .iter()
+            .flat_map(|sent| sent.as_ref().err())
+            .any(speaks_of_the_brokers)
+        {
+            permit.fail();
+        } else if sent.iter().any(Result::is_ok) {
+            permit.succeed();
+        } else {
+            drop(permit);
+        }
+
+        let mut outcomes: Vec<Outcome> = vec![
+            Ok(Accepted {
+                mode: Mode::Kafka,
+                duplicate: false
+            });
+            events.len()
+        ];
+        let mut unsent = Vec::new();
+        let mut places = Vec::new();
+        for (place, (event, sent)) in events.into_iter().zip(sent).enumerate() {
+            if let Err(error) = sent {
+                debug!(event.id = %event.event_id.uuid(), error = %error, "Kafka did not take an event: it goes direct");
+                metrics::kafka_fallback(error.as_str(), 1);
+                unsent.push(event);
+                places.push(place);
+            }
+        }
+        if !unsent.is_empty() {
+            for (place, outcome) in places.into_iter().zip(self.direct.write(unsent).await) {
+                outcomes[place] = retry_when_either_may_be_back(breaker, outcome);
+            }
+        }
+        outcomes
+    }
+
+    /// Finishes what both paths hold and refuses what comes after.
+    pub async fn close(&self, deadline: Duration) {
+        if let Some((kafka, _)) = &self.kafka
+            && !kafka.close(deadline).await
+        {
+            debug!("records were still unacknowledged; none of them was reported as accepted");
+        }
+        self.direct.close().await;
+    }
+}
+
+/// A full queue is our own haste, and a payload that Kafka refuses is the payload's fault; neither says that the
+/// brokers are away.
+fn speaks_of_the_brokers(error: &SendError) -> bool {
+    !error.is_payload_fault() && !matches!(error, SendError::QueueFull)
+}
+
+/// When both stores are away, trying again makes sense when the first of the two may be back.
+fn retry_when_either_may_be_back(breaker: &Breaker, outcome: Outcome) -> Outcome {
+    outcome.map_err(|refusal| match refusal {
+        Refusal::Unavailable { retry_after } => {
+            let kafka = breaker.retry_after();
+            Refusal::Unavailable {
+                retry_after: if kafka.is_zero() {
+                    retry_after
+                } else {
+                    retry_after.min(kafka)
+                },
+            }
+        }
+        refused @ Refusal::Refused { .. } => refused,
+    })
+}

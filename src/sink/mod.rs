@@ -1,0 +1,62 @@
+//! Where accepted events go: straight into PostgreSQL, or onto the Kafka topic with PostgreSQL as the fallback.
+//!
+//! Policy lives here (which path, when to change over), mechanism in the two paths. [`Ingest::write`] resolves when
+//! each event is durable or refused, never before. No HTTP.
+
+mod breaker;
+mod direct;
+mod fallback;
+mod kafka;
+
+use std::time::Duration;
+
+pub use self::breaker::{Breaker, BreakerState};
+pub use self::direct::DirectPath;
+pub use self::fallback::Ingest;
+pub use self::kafka::KafkaPath;
+
+/// The path that made an event durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Committed to PostgreSQL.
+    Direct,
+    /// Acknowledged by the Kafka brokers.
+    Kafka,
+}
+
+impl Mode {
+    /// The name in answers and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Kafka => "kafka",
+        }
+    }
+}
+
+/// An event that will be in the analytics once, whatever fails next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// Where it is durable.
+    pub mode: Mode,
+    /// Whether it was stored before; only the direct path can tell.
+    pub duplicate: bool,
+}
+
+/// An event that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No path could take it; the same event may be sent again.
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The store refuses the event itself, and always will.
+    Refused {
+        /// The SQLSTATE of the refusal.
+        sqlstate: String,
+    },
+}
+
+/// What became of one event.
+pub type Outcome = Result<Accepted, Refusal>;

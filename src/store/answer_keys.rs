@@ -1,0 +1,168 @@
+//! Publications that carry an answer key.
+//!
+//! A key in force decides how a question's answers are graded, so a publication that changes it makes every session
+//! with an answer to that question out of date. Writers hold their tenant's key lock shared; a change holds it
+//! exclusively, so that it sees every answer it concerns. An unchanged key never takes the exclusive lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::write::KEY_LOCK;
+use crate::event::{Event, Fact};
+
+/// A question of a tenant.
+type Question = (i32, Uuid);
+
+/// The newest key that the batch carries for each question: (published at, event id, key).
+pub(super) type CarriedKeys<'e> = BTreeMap<Question, (OffsetDateTime, Uuid, &'e str)>;
+
+/// Finds the keys that a batch's publications carry.
+pub(super) fn carried_by<'e>(events: &[&'e Event]) -> CarriedKeys<'e> {
+    let mut keys = CarriedKeys::new();
+    for event in events {
+        if let Fact::QuestionPublished {
+            question_id,
+            correct_answer: Some(key),
+            ..
+        } = &event.fact
+        {
+            let carried = (event.occurred_at, event.event_id.uuid(), &**key);
+            let newest = keys
+                .entry((event.tenant.id(), *question_id))
+                .or_insert(carried);
+            *newest = (*newest).max(carried);
+        }
+    }
+    keys
+}
+
+/// The questions whose key in force a batch changes.
+#[derive(Debug, Default)]
+pub(super) struct KeyChanges(BTreeSet<Question>);
+
+impl KeyChanges {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn columns(&self) -> (Vec<i32>, Vec<Uuid>) {
+        self.0.iter().copied().unzip()
+    }
+
+    /// Makes the stored figures of every session with an answer to one of the questions out of date.
+    ///
+    /// Runs after the facts are in and under the exclusive lock: the sessions' rows have no other writer then.
+    pub(super) async fn bump_sessions(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<(), sqlx::Error> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let (tenants, questions) = self.columns();
+        sqlx::query(
+            "UPDATE sessions s SET facts_version = s.facts_version + 1
+             FROM (SELECT DISTINCT a.tenant_id, a.session_id
+                   FROM answers a
+                   JOIN unnest($1::int4[], $2::uuid[]) AS changed (tenant_id, question_id)
+                     USING (tenant_id, question_id)) AS graded
+             WHERE s.tenant_id = graded.tenant_id AND s.session_id = graded.session_id",
+        )
+        .bind(tenants)
+        .bind(questions)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Takes the key locks of the tenants shared, as every writer does.
+pub(super) async fn lock_shared(
+    connection: &mut PgConnection,
+    keyed: &CarriedKeys<'_>,
+) -> Result<(), sqlx::Error> {
+    lock(connection, keyed, &KeyChanges::default()).await
+}
+
+/// Takes the key locks of the tenants whose keys change exclusively, the others' shared; all in one order.
+pub(super) async fn lock_for_change(
+    connection: &mut PgConnection,
+    keyed: &CarriedKeys<'_>,
+    changes: &KeyChanges,
+) -> Result<(), sqlx::Error> {
+    lock(connection, keyed, changes).await
+}
+
+async fn lock(
+    connection: &mut PgConnection,
+    keyed: &CarriedKeys<'_>,
+    changes: &KeyChanges,
+) -> Result<(), sqlx::Error> {
+    let changing: BTreeSet<i32> = changes.0.iter().map(|(tenant, _)| *tenant).collect();
+    let tenants: BTreeSet<i32> = keyed.keys().map(|(tenant, _)| *tenant).collect();
+    for tenant in tenants {
+        let statement = if changing.contains(&tenant) {
+            "SELECT pg_advisory_xact_lock($1, $2)"
+        } else {
+            "SELECT pg_advisory_xact_lock_shared($1, $2)"
+        };
+        sqlx::query(statement)
+            .bind(KEY_LOCK)
+            .bind(tenant)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Finds the questions whose key in force the carried keys would change.
+///
+/// A statement of its own after the lock: its snapshot must be newer than the lock.
+pub(super) async fn find_changes(
+    connection: &mut PgConnection,
+    keyed: &CarriedKeys<'_>,
+) -> Result<KeyChanges, sqlx::Error> {
+    let mut tenants = Vec::new();
+    let mut questions = Vec::new();
+    let mut published = Vec::new();
+    let mut events = Vec::new();
+    let mut keys = Vec::new();
+    for ((tenant, question), (at, event, key)) in keyed {
+        tenants.push(*tenant);
+        questions.push(*question);
+        published.push(*at);
+        events.push(*event);
+        keys.push(*key);
+    }
+    let rows = sqlx::query(
+        "SELECT c.tenant_id, c.question_id
+         FROM unnest($1::int4[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[])
+              AS c (tenant_id, question_id, published_at, event_id, key)
+         LEFT JOIN questions q USING (tenant_id, question_id)
+         LEFT JOIN LATERAL (
+             SELECT p.published_at, p.event_id, p.correct_answer
+             FROM publications p
+             WHERE (p.tenant_id, p.question_id) = (c.tenant_id, c.question_id) AND p.correct_answer IS NOT NULL
+             ORDER BY p.published_at DESC, p.event_id DESC
+             LIMIT 1) AS newest ON true
+         WHERE q.correct_answer IS NULL
+           AND (newest.event_id IS NULL
+                OR ((c.published_at, c.event_id) > (newest.published_at, newest.event_id)
+                    AND c.key <> newest.correct_answer))",
+    )
+    .bind(tenants)
+    .bind(questions)
+    .bind(published)
+    .bind(events)
+    .bind(keys)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect::<Result<_, _>>()
+        .map(KeyChanges)
+}

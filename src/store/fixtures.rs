@@ -1,0 +1,1 @@
+//! The fixture sets of the contract.

@@ -1,0 +1,225 @@
+//! The one door for events into PostgreSQL.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, PgPool, Row};
+use time::OffsetDateTime;
+use tokio::time::timeout;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::answer_keys;
+use super::columns::{Columns, Identity, Table, identity};
+use super::failure::{Failure, classify, is_broken_connection};
+use crate::event::Event;
+
+/// Namespace of the advisory locks (one per tenant) that order answers against changes of an answer key.
+pub(super) const KEY_LOCK: i32 = 0x6b65_7973;
+
+/// Most tries of one statement that stood in another's way. Writers lock in one order, so a conflict needs a foreign
+/// transaction, and those end.
+const CONFLICT_TRIES_MAX: u32 = 5;
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// The event is stored now.
+    Stored,
+    /// The event was stored before, or stands earlier in the same batch.
+    Duplicate,
+    /// The database refuses the event itself, and always will.
+    Refused {
+        /// The SQLSTATE of the refusal.
+        sqlstate: String,
+    },
+}
+
+/// The database could not take the batch; nothing is known to be stored, and writing the batch again is safe.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is unavailable")]
+pub struct Unavailable(#[source] pub sqlx::Error);
+
+/// Where a consumer stands once a batch is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The consumer group.
+    pub group: String,
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset after the last record of the batch.
+    pub next_offset: i64,
+    /// Timestamp of the last record of the batch.
+    pub record_at: Option<OffsetDateTime>,
+}
+
+/// Writes events; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EventWriter {
+    pool: PgPool,
+    /// Longest wait for one transaction before its connection is given up.
+    deadline: Duration,
+}
+
+impl EventWriter {
+    /// Writes through `pool`; a transaction that takes longer than `deadline` counts as unavailable.
+    pub fn new(pool: PgPool, deadline: Duration) -> Self {
+        Self { pool, deadline }
+    }
+
+    /// Stores a batch of events and, in the same transaction as its last part, the consumer's progress.
+    ///
+    /// Idempotent and independent of order: any permutation of any copies of the same events leaves the same rows.
+    /// Returns one outcome per event, in the order given. An event that the database refuses costs O(log n) further
+    /// statements and does not keep the others out.
+    ///
+    /// # Errors
+    /// If the database is away; some of the events may be stored, and writing all of them again is safe.
+    pub async fn write_batch(
+        &self,
+        events: &[Event],
+        progress: Option<&Progress>,
+    ) -> Result<Vec<WriteOutcome>, Unavailable> {
+        // One order for every writer, so that no two can wait for each other in a circle.
+        let mut order: Vec<usize> = (0..events.len()).collect();
+        order.sort_by_cached_key(|index| identity(&events[*index]));
+        order.dedup_by_key(|index| identity(&events[*index]));
+
+        let mut outcomes = vec![WriteOutcome::Duplicate; events.len()];
+        let mut waiting = vec![order.as_slice()];
+        while let Some(part) = waiting.pop() {
+            let part_events: Vec<&Event> = part.iter().map(|index| &events[*index]).collect();
+            let progress = progress.filter(|_| waiting.is_empty());
+            match self.write_part(&part_events, progress).await {
+                Ok(stored) => {
+                    for index in part {
+                        if stored.contains(&identity(&events[*index])) {
+                            outcomes[*index] = WriteOutcome::Stored;
+                        }
+                    }
+                }
+                Err(error) => match (classify(&error), part) {
+                    (Failure::Refused(sqlstate), [index]) => {
+                        outcomes[*index] = WriteOutcome::Refused {
+                            sqlstate: sqlstate.into_owned(),
+                        };
+                        if let Some(progress) = progress {
+                            self.write_part(&[], Some(progress))
+                                .await
+                                .map_err(Unavailable)?;
+                        }
+                    }
+                    (Failure::Refused(_), part) if part.len() > 1 => {
+                        let (left, right) = part.split_at(part.len() / 2);
+                        waiting.extend([right, left]);
+                    }
+                    _ => return Err(Unavailable(error)),
+                },
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes distinct, sorted events in one transaction and returns the identities of those that were new.
+    async fn write_part(
+        &self,
+        events: &[&Event],
+        progress: Option<&Progress>,
+    ) -> Result<HashSet<Identity>, sqlx::Error> {
+        let columns = Columns::of(events);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut connection = match self.pool.acquire().await {
+                Ok(connection) => connection,
+                Err(error) if is_broken_connection(&error) && tries == 1 => continue,
+                Err(error) => return Err(error),
+            };
+            let writing = write_once(&mut connection, events, &columns, progress);
+            let error = match timeout(self.deadline, writing).await {
+                Ok(Ok(stored)) => return Ok(stored),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    // The answer is still to come on this connection: nobody else may use it.
+                    connection.close_on_drop();
+                    return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+                }
+            };
+            match classify(&error) {
+                Failure::Conflict if tries < CONFLICT_TRIES_MAX => {
+                    warn!(error = %error, tries, "a write stood in another transaction's way; trying again");
+                }
+                // The pool does not know that the server was restarted until it uses its connections.
+                _ if is_broken_connection(&error) && tries == 1 => {
+                    connection.close_on_drop();
+                }
+                _ => {
+                    if is_broken_connection(&error) {
+                        connection.close_on_drop();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+async fn write_once(
+    connection: &mut PgConnection,
+    events: &[&Event],
+    columns: &Columns<'_>,
+    progress: Option<&Progress>,
+) -> Result<HashSet<Identity>, sqlx::Error> {
+    let keyed = answer_keys::carried_by(events);
+    if keyed.is_empty() {
+        return execute(connection, columns, progress).await;
+    }
+    let mut transaction = connection.begin().await?;
+    answer_keys::lock_shared(&mut transaction, &keyed).await?;
+    let mut changes = answer_keys::find_changes(&mut transaction, &keyed).await?;
+    if !changes.is_empty() {
+        // A shared lock is never upgraded: two writers doing so would wait for each other.
+        transaction.rollback().await?;
+        transaction = connection.begin().await?;
+        answer_keys::lock_for_change(&mut transaction, &keyed, &changes).await?;
+        changes = answer_keys::find_changes(&mut transaction, &keyed).await?;
+    }
+    let stored = execute(&mut transaction, columns, progress).await?;
+    changes.bump_sessions(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(stored)
+}
+
+async fn execute(
+    connection: &mut PgConnection,
+    columns: &Columns<'_>,
+    progress: Option<&Progress>,
+) -> Result<HashSet<Identity>, sqlx::Error> {
+    let rows = columns
+        .bind(sqlx::query(include_str!("write_batch.sql")), KEY_LOCK)
+        .bind(progress.map(|progress| &progress.group))
+        .bind(progress.map(|progress| &progress.topic))
+        .bind(progress.map(|progress| progress.partition))
+        .bind(progress.map(|progress| progress.next_offset))
+        .bind(progress.and_then(|progress| progress.record_at))
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let table = match row.try_get::<&str, _>(3)? {
+                "answer" => Table::Answers,
+                "publication" => Table::Publications,
+                _ => Table::SessionEvents,
+            };
+            Ok((
+                row.try_get(0)?,
+                row.try_get::<Uuid, _>(1)?,
+                row.try_get::<Uuid, _>(2)?,
+                table,
+            ))
+        })
+        .collect()
+}
