@@ -134,6 +134,7 @@ start() {
         created=yes
     fi
     check_version
+    forget_dead_server
     write_settings
     as_server "$PG_BIN/pg_ctl" start -s -w -t 90 -D "$DATA" -l "$FOLDER/postgres.log" </dev/null >/dev/null 2>&1 || {
         as_server tail -n 10 "$FOLDER/postgres.log" >&2 || true
@@ -166,6 +167,18 @@ check_version() {
     PG_BIN="/usr/lib/postgresql/$made/bin"
     [[ -x "$PG_BIN/postgres" ]] ||
         fail "$DATA was made by PostgreSQL $made, which is not installed; install it, or run: scripts/postgres.sh purge"
+}
+
+# Every process of a server works inside its data folder, which tells it from a stranger with the same pid.
+data_in_use() { [[ -n "$(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$DATA" 2>/dev/null)" ]]; }
+data_free() { ! data_in_use; }
+
+# A server that was killed leaves its pid behind. PostgreSQL would refuse to start while any process has that number,
+# as happens after the restart of a container. The last of its sessions must be gone before the file may go.
+forget_dead_server() {
+    [[ -e "$DATA/postmaster.pid" ]] || return 0
+    wait_for 30 data_free || fail "processes of a killed PostgreSQL still work in $DATA"
+    rm -f "$DATA/postmaster.pid"
 }
 
 stop() {
