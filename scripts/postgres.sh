@@ -86,19 +86,17 @@ create_server() {
 
 # Settings for a developer's machine, by its memory; durability is untouched (fsync and full_page_writes stay on).
 write_settings() {
-    local memory_mb buffers_mb sockets="$FOLDER" shared=posix
+    local memory_mb buffers_mb shared=posix
     memory_mb=$(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))
     buffers_mb=$((memory_mb / 8))
     ((buffers_mb >= 128)) || buffers_mb=128
     ((buffers_mb <= 2048)) || buffers_mb=2048
-    # A socket's path holds 107 bytes; without a socket the server is reached by TCP alone.
-    ((${#sockets} <= 85)) || sockets=""
     # Containers get 64 MB of /dev/shm, too little for parallel queries.
     (($(df -m --output=avail /dev/shm 2>/dev/null | tail -n 1 || echo 0) >= 512)) || shared=mmap
     as_server tee "$DATA/ingestor.conf" >/dev/null <<CONF
 listen_addresses = '127.0.0.1'
 port = $PORT_WANTED
-unix_socket_directories = '$sockets'
+unix_socket_directories = ''
 max_connections = 200
 shared_buffers = ${buffers_mb}MB
 effective_cache_size = $((memory_mb / 2))MB
