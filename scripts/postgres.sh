@@ -188,7 +188,7 @@ stop() {
     fi
     pid="${state% *}"
     # SIGINT is the "fast" shutdown: sessions are ended, everything is written out.
-    as_server kill -INT "$pid" 2>/dev/null || fail "pid $pid, this project's PostgreSQL, cannot be stopped by $(id -un)"
+    as_server sh -c "kill -INT $pid" 2>/dev/null || fail "pid $pid, this project's PostgreSQL, cannot be stopped by $(id -un)"
     wait_for 60 process_gone "$pid" "$DATA" || fail "PostgreSQL (pid $pid) did not stop within 60 s"
     say "PostgreSQL stopped"
 }
