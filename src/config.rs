@@ -4,15 +4,34 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use kafka_toolkit::config::{ConsumerConfig, KafkaConfig, ProducerConfig};
 use secrecy::{ExposeSecret, SecretString};
 
-/// The consumer group of this product.
-pub const CONSUMER_GROUP: &str = "analytics-event-processors";
+/// Where this product has a better default than the toolkit, which knows nothing of it.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("kafka_group_id", "analytics-event-processors"),
+    ("kafka_client_id", "analytics-ingestor"),
+    ("kafka_metrics_prefix", "ingestor_kafka_"),
+];
 
 /// Shortest `JWT_SECRET` accepted, in bytes: HS256 is as strong as its key, up to the hash's 32 bytes.
 const JWT_SECRET_BYTES_MIN: usize = 32;
+
+/// Reads a program's settings from its command line and the environment; ends the process with the reason, or with
+/// the help text that was asked for, if they cannot be used.
+pub fn parse<C: CommandFactory + FromArgMatches>() -> C {
+    let mut command = C::command();
+    for (id, default) in DEFAULTS {
+        if command
+            .get_arguments()
+            .any(|argument| argument.get_id() == id)
+        {
+            command = command.mut_arg(id, |argument| argument.default_value(default));
+        }
+    }
+    C::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
 
 /// The HTTP API of the analytics pipeline of live quizzes.
 ///
@@ -226,14 +245,11 @@ impl ServerConfig {
 }
 
 impl ConsumerProgramConfig {
-    /// Checks the groups as a whole and fills in the group's name.
+    /// Checks the groups as a whole.
     ///
     /// # Errors
     /// With every problem in one text, each naming its variable.
-    pub fn checked(mut self) -> anyhow::Result<Self> {
-        if self.consumer.group_id.is_empty() {
-            CONSUMER_GROUP.clone_into(&mut self.consumer.group_id);
-        }
+    pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.topics.kafka_topic != self.topics.kafka_dlq_topic,
             "KAFKA_TOPIC and KAFKA_DLQ_TOPIC must differ: dead letters would be consumed as events"
@@ -241,7 +257,7 @@ impl ConsumerProgramConfig {
         self.kafka.check()?;
         self.consumer.check()?;
         self.producer.check()?;
-        Ok(self)
+        Ok(())
     }
 }
 

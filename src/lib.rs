@@ -2,8 +2,11 @@
 
 pub mod auth;
 pub mod config;
+pub mod consumer;
 pub mod event;
+pub mod http;
 pub mod metrics;
+pub mod report;
 pub mod shutdown;
 pub mod sink;
 pub mod store;

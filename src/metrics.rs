@@ -88,8 +88,8 @@ pub(crate) fn describe() {
 }
 
 /// The path that made an event durable.
-pub(crate) fn event_accepted(mode: &'static str) {
-    counter!(ACCEPTED, "mode" => mode).increment(1);
+pub(crate) fn event_accepted(mode: &'static str, events: u64) {
+    counter!(ACCEPTED, "mode" => mode).increment(events);
 }
 
 /// An event was refused for what it is.

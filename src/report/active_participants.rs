@@ -51,10 +51,19 @@ impl Report for ActiveParticipants {
     type Params = Params;
 
     fn params(query: &QueryParams) -> Result<Params, InvalidParam> {
-        Ok(Params { session_id: query.id("session_id")?, time_range: query.time_range()?, page: query.page() })
+        Ok(Params {
+            session_id: query.id("session_id")?,
+            time_range: query.time_range()?,
+            page: query.page(),
+        })
     }
 
-    async fn load(db: &PgPool, tenant: Tenant, params: &Params, now: OffsetDateTime) -> Result<Self, sqlx::Error> {
+    async fn load(
+        db: &PgPool,
+        tenant: Tenant,
+        params: &Params,
+        now: OffsetDateTime,
+    ) -> Result<Self, sqlx::Error> {
         let rows: Vec<Row> = sqlx::query_as(include_str!("active_participants.sql"))
             .bind(tenant.id())
             .bind(params.session_id)
@@ -64,12 +73,17 @@ impl Report for ActiveParticipants {
             .bind(params.page.offset())
             .fetch_all(db)
             .await?;
-        let (total, average) = rows.first().map_or((0, 0), |row| (row.total, row.average_hundredths));
+        let (total, average) = rows
+            .first()
+            .map_or((0, 0), |row| (row.total, row.average_hundredths));
         let active_participants: Vec<_> = rows
             .into_iter()
             .filter_map(|row| {
                 let accuracy = Hundredths::percent(row.correct, row.graded);
-                row.student_id.map(|student_id| Participant { student_id, accuracy })
+                row.student_id.map(|student_id| Participant {
+                    student_id,
+                    accuracy,
+                })
             })
             .collect();
         Ok(Self {

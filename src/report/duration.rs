@@ -57,15 +57,23 @@ pub fn parse_time_range(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total: i128 = 0;
     while !rest.is_empty() {
-        let number_len = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number_len = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, after) = rest.split_at(number_len);
-        let unit_len = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let unit_len = after
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_len);
         let (_, size) = UNITS.iter().find(|(name, _)| *name == unit)?;
         total = total.checked_add(times(number, *size)?)?;
         rest = after;
     }
-    if text.is_empty() { None } else { in_range(total) }
+    if text.is_empty() {
+        None
+    } else {
+        in_range(total)
+    }
 }
 
 /// Reads a `date_range`: a whole number and one of `d`, `h`, `m`, `s`. Not negative, at most 100 years.
@@ -78,7 +86,9 @@ pub fn parse_date_range(text: &str) -> Option<Duration> {
         's' => 1_000_000_000,
         _ => return None,
     };
-    whole(&text[..text.len() - 1])?.checked_mul(size).and_then(in_range)
+    whole(&text[..text.len() - 1])?
+        .checked_mul(size)
+        .and_then(in_range)
 }
 
 /// `1.5` times a unit's size, as a whole number of nanoseconds; digits below a nanosecond are dropped.
@@ -87,7 +97,11 @@ fn times(number: &str, size: i128) -> Option<i128> {
     if integer.is_empty() && fraction.is_empty() {
         return None;
     }
-    let mut total = if integer.is_empty() { 0 } else { whole(integer)?.checked_mul(size)? };
+    let mut total = if integer.is_empty() {
+        0
+    } else {
+        whole(integer)?.checked_mul(size)?
+    };
     let mut scale = size;
     for digit in fraction.chars() {
         scale /= 10;
@@ -119,7 +133,10 @@ fn decimal(value: u128, unit: u128) -> String {
         return whole.to_string();
     }
     let width = unit.ilog10() as usize;
-    format!("{whole}.{}", format!("{rest:0width$}").trim_end_matches('0'))
+    format!(
+        "{whole}.{}",
+        format!("{rest:0width$}").trim_end_matches('0')
+    )
 }
 
 #[cfg(test)]
@@ -146,13 +163,35 @@ mod tests {
 
     #[test]
     fn a_time_range_is_a_go_duration_or_whole_days() {
-        for (text, seconds) in
-            [("60m", 3_600), ("24h", 86_400), ("1h30m", 5_400), ("90s", 90), ("1.5h", 5_400), ("7d", 604_800), ("0", 0)]
-        {
-            assert_eq!(parse_time_range(text), Some(Duration::seconds(seconds)), "{text}");
+        for (text, seconds) in [
+            ("60m", 3_600),
+            ("24h", 86_400),
+            ("1h30m", 5_400),
+            ("90s", 90),
+            ("1.5h", 5_400),
+            ("7d", 604_800),
+            ("0", 0),
+        ] {
+            assert_eq!(
+                parse_time_range(text),
+                Some(Duration::seconds(seconds)),
+                "{text}"
+            );
         }
         assert_eq!(parse_time_range("500ms"), Some(Duration::milliseconds(500)));
-        for text in ["", "5", "m", "-5m", "1x", "1.5d", "h1", "200000d", "99999999999999999999999h", ".", "1..5s"] {
+        for text in [
+            "",
+            "5",
+            "m",
+            "-5m",
+            "1x",
+            "1.5d",
+            "h1",
+            "200000d",
+            "99999999999999999999999h",
+            ".",
+            "1..5s",
+        ] {
             assert_eq!(parse_time_range(text), None, "{text}");
         }
     }
@@ -161,7 +200,18 @@ mod tests {
     fn a_date_range_is_a_whole_number_with_a_unit() {
         assert_eq!(parse_date_range("7d"), Some(Duration::days(7)));
         assert_eq!(parse_date_range("30m"), Some(Duration::minutes(30)));
-        for text in ["", "7", "d", "-7d", "+7d", "1.5d", "7w", "7é", "100000d", "18446744073709551616d"] {
+        for text in [
+            "",
+            "7",
+            "d",
+            "-7d",
+            "+7d",
+            "1.5d",
+            "7w",
+            "7é",
+            "100000d",
+            "18446744073709551616d",
+        ] {
             assert_eq!(parse_date_range(text), None, "{text}");
         }
     }

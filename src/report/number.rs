@@ -38,9 +38,16 @@ pub fn round_div(numerator: i128, denominator: i128) -> i64 {
     if denominator == 0 {
         return 0;
     }
-    let (numerator, denominator) =
-        if denominator < 0 { (-numerator, -denominator) } else { (numerator, denominator) };
-    let half = if numerator < 0 { -denominator } else { denominator };
+    let (numerator, denominator) = if denominator < 0 {
+        (-numerator, -denominator)
+    } else {
+        (numerator, denominator)
+    };
+    let half = if numerator < 0 {
+        -denominator
+    } else {
+        denominator
+    };
     i64::try_from((2 * numerator + half) / (2 * denominator)).unwrap_or(i64::MAX)
 }
 
@@ -50,7 +57,10 @@ impl Serialize for Hundredths {
         if self.0 % 100 == 0 {
             serializer.serialize_i64(self.0 / 100)
         } else {
-            #[expect(clippy::cast_precision_loss, reason = "figures have far fewer than 15 digits")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "figures have far fewer than 15 digits"
+            )]
             serializer.serialize_f64(self.0 as f64 / 100.0)
         }
     }

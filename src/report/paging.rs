@@ -55,18 +55,51 @@ mod tests {
 
     #[test]
     fn an_empty_list_has_one_page() {
-        let pagination = Pagination::of(Page { page: 1, page_size: 50 }, 0);
-        assert_eq!((pagination.total_pages, pagination.has_more, pagination.has_previous), (1, false, false));
+        let pagination = Pagination::of(
+            Page {
+                page: 1,
+                page_size: 50,
+            },
+            0,
+        );
+        assert_eq!(
+            (
+                pagination.total_pages,
+                pagination.has_more,
+                pagination.has_previous
+            ),
+            (1, false, false)
+        );
     }
 
     #[test]
     fn pages_are_counted_up() {
-        let pagination = Pagination::of(Page { page: 2, page_size: 10 }, 21);
-        assert_eq!((pagination.total_pages, pagination.has_more, pagination.has_previous), (3, true, true));
+        let pagination = Pagination::of(
+            Page {
+                page: 2,
+                page_size: 10,
+            },
+            21,
+        );
+        assert_eq!(
+            (
+                pagination.total_pages,
+                pagination.has_more,
+                pagination.has_previous
+            ),
+            (3, true, true)
+        );
     }
 
     #[test]
     fn a_page_beyond_counting_overflows_nothing() {
-        assert_eq!(Page { page: i64::MAX, page_size: 1_000 }.offset(), i64::MAX);
+        assert_eq!(
+            Page {
+                page: i64::MAX,
+                page_size: 1_000
+            }
+            .offset(),
+            i64::MAX
+        );
     }
 }

@@ -63,7 +63,11 @@ impl QueryParams {
     ///
     /// # Errors
     /// If either is absent, empty or no UUID.
-    pub fn id_pair(&self, first: &'static str, second: &'static str) -> Result<(Uuid, Uuid), InvalidParam> {
+    pub fn id_pair(
+        &self,
+        first: &'static str,
+        second: &'static str,
+    ) -> Result<(Uuid, Uuid), InvalidParam> {
         match (self.text(first), self.text(second)) {
             (Some(_), Some(_)) => Ok((self.id(first)?, self.id(second)?)),
             _ => Err(InvalidParam::MissingPair(first, second)),
@@ -72,10 +76,12 @@ impl QueryParams {
 
     /// The page; what cannot be read falls back to the defaults, as the original did.
     pub fn page(&self) -> Page {
-        let page_size = self.positive("page_size").or_else(|| match self.text("page_size") {
-            None => self.positive("limit"),
-            Some(_) => None,
-        });
+        let page_size = self
+            .positive("page_size")
+            .or_else(|| match self.text("page_size") {
+                None => self.positive("limit"),
+                Some(_) => None,
+            });
         Page {
             page: self.positive("page").unwrap_or(1),
             page_size: page_size.unwrap_or(Page::SIZE_DEFAULT).min(Page::SIZE_MAX),
@@ -87,7 +93,9 @@ impl QueryParams {
     /// # Errors
     /// If it cannot be read, or is longer than 100 years.
     pub fn time_range(&self) -> Result<Duration, InvalidParam> {
-        let range = self.text("time_range").map_or(Some(Duration::HOUR), parse_time_range);
+        let range = self
+            .text("time_range")
+            .map_or(Some(Duration::HOUR), parse_time_range);
         range.ok_or(InvalidParam::Format("time_range"))
     }
 
@@ -96,12 +104,17 @@ impl QueryParams {
     /// # Errors
     /// If it cannot be read, or is longer than 100 years.
     pub fn date_range(&self) -> Result<Duration, InvalidParam> {
-        let range = self.text("date_range").map_or(Some(Duration::WEEK), parse_date_range);
+        let range = self
+            .text("date_range")
+            .map_or(Some(Duration::WEEK), parse_date_range);
         range.ok_or(InvalidParam::Format("date_range"))
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
     }
 
     fn positive(&self, name: &str) -> Option<i64> {
@@ -121,23 +134,44 @@ mod tests {
     use super::*;
 
     fn query(pairs: &[(&str, &str)]) -> QueryParams {
-        QueryParams::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        QueryParams::new(
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
     fn an_id_is_required_and_must_be_a_uuid() {
         let name = "session_id";
-        assert_eq!(query(&[]).id(name).unwrap_err().to_string(), "session_id is required");
-        assert_eq!(query(&[(name, "")]).id(name).unwrap_err().to_string(), "session_id is required");
-        assert_eq!(query(&[(name, "x")]).id(name).unwrap_err().to_string(), "invalid session_id format");
-        assert!(query(&[(name, "{900e8400-e29b-41d4-a716-446655440000}")]).id(name).is_ok());
+        assert_eq!(
+            query(&[]).id(name).unwrap_err().to_string(),
+            "session_id is required"
+        );
+        assert_eq!(
+            query(&[(name, "")]).id(name).unwrap_err().to_string(),
+            "session_id is required"
+        );
+        assert_eq!(
+            query(&[(name, "x")]).id(name).unwrap_err().to_string(),
+            "invalid session_id format"
+        );
+        assert!(
+            query(&[(name, "{900e8400-e29b-41d4-a716-446655440000}")])
+                .id(name)
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_pair_is_required_together() {
         let half = query(&[("session_id", "900e8400-e29b-41d4-a716-446655440000")]);
         let invalid = half.id_pair("session_id", "question_id").unwrap_err();
-        assert_eq!(invalid.to_string(), "session_id and question_id are required");
+        assert_eq!(
+            invalid.to_string(),
+            "session_id and question_id are required"
+        );
     }
 
     #[test]
@@ -161,7 +195,13 @@ mod tests {
         assert_eq!(query(&[]).time_range(), Ok(Duration::HOUR));
         assert_eq!(query(&[]).date_range(), Ok(Duration::WEEK));
         let bad = query(&[("time_range", "soon"), ("date_range", "7")]);
-        assert_eq!(bad.time_range().unwrap_err().to_string(), "invalid time_range format");
-        assert_eq!(bad.date_range().unwrap_err().to_string(), "invalid date_range format");
+        assert_eq!(
+            bad.time_range().unwrap_err().to_string(),
+            "invalid time_range format"
+        );
+        assert_eq!(
+            bad.date_range().unwrap_err().to_string(),
+            "invalid date_range format"
+        );
     }
 }

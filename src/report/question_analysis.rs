@@ -68,14 +68,22 @@ impl Report for QuestionAnalysis {
         query.id("question_id")
     }
 
-    async fn load(db: &PgPool, tenant: Tenant, question_id: &Uuid, _: OffsetDateTime) -> Result<Self, sqlx::Error> {
+    async fn load(
+        db: &PgPool,
+        tenant: Tenant,
+        question_id: &Uuid,
+        _: OffsetDateTime,
+    ) -> Result<Self, sqlx::Error> {
         let row: Row = sqlx::query_as(include_str!("question_analysis.sql"))
             .bind(tenant.id())
             .bind(question_id)
             .fetch_one(db)
             .await?;
         let accuracy = Hundredths::percent(row.correct, row.graded);
-        let seconds = Hundredths::ratio(i128::from(row.latency_us), i128::from(row.timed) * 1_000_000);
+        let seconds = Hundredths::ratio(
+            i128::from(row.latency_us),
+            i128::from(row.timed) * 1_000_000,
+        );
         Ok(Self {
             question_id: *question_id,
             quiz_id: row.quiz_id,
@@ -87,12 +95,24 @@ impl Report for QuestionAnalysis {
             performance_metrics: PerformanceMetrics {
                 accuracy_rate: accuracy,
                 average_response_time: seconds,
-                difficulty_rating: if row.graded == 0 { "Unrated" } else { difficulty_rating(accuracy) },
+                difficulty_rating: if row.graded == 0 {
+                    "Unrated"
+                } else {
+                    difficulty_rating(accuracy)
+                },
             },
             answer_distribution: row.distribution.0,
             insights: Insights {
-                difficulty_level: if row.graded == 0 { "no_data" } else { difficulty_level(accuracy) },
-                response_quality: if row.timed == 0 { "no_data" } else { response_quality(seconds) },
+                difficulty_level: if row.graded == 0 {
+                    "no_data"
+                } else {
+                    difficulty_level(accuracy)
+                },
+                response_quality: if row.timed == 0 {
+                    "no_data"
+                } else {
+                    response_quality(seconds)
+                },
                 effectiveness: effectiveness(accuracy, row.attempts),
             },
         })

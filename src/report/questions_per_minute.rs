@@ -39,7 +39,12 @@ impl Report for QuestionsPerMinute {
         query.id("session_id")
     }
 
-    async fn load(db: &PgPool, tenant: Tenant, session_id: &Uuid, _: OffsetDateTime) -> Result<Self, sqlx::Error> {
+    async fn load(
+        db: &PgPool,
+        tenant: Tenant,
+        session_id: &Uuid,
+        _: OffsetDateTime,
+    ) -> Result<Self, sqlx::Error> {
         // The window is half-open: two publications exactly 60 s apart are never in one. Timestamps have microseconds.
         let row: Row = sqlx::query_as(
             "SELECT count(*) AS publications,
@@ -59,7 +64,10 @@ impl Report for QuestionsPerMinute {
         Ok(Self {
             session_id: *session_id,
             total_questions: row.publications,
-            average_qpm: Hundredths::ratio(i128::from(row.publications) * i128::from(MINUTE_US), span_us),
+            average_qpm: Hundredths::ratio(
+                i128::from(row.publications) * i128::from(MINUTE_US),
+                span_us,
+            ),
             peak_qpm: row.peak,
             analysis_window: "session_duration",
         })

@@ -41,10 +41,18 @@ impl Report for ResponseRate {
 
     fn params(query: &QueryParams) -> Result<Params, InvalidParam> {
         let (session_id, question_id) = query.id_pair("session_id", "question_id")?;
-        Ok(Params { session_id, question_id })
+        Ok(Params {
+            session_id,
+            question_id,
+        })
     }
 
-    async fn load(db: &PgPool, tenant: Tenant, params: &Params, _: OffsetDateTime) -> Result<Self, sqlx::Error> {
+    async fn load(
+        db: &PgPool,
+        tenant: Tenant,
+        params: &Params,
+        _: OffsetDateTime,
+    ) -> Result<Self, sqlx::Error> {
         let (received, answered): (i64, i64) = sqlx::query_as(
             "SELECT count(*), count(*) FILTER (WHERE EXISTS (
                         SELECT FROM answers a

@@ -169,15 +169,9 @@ impl WriterTask {
     }
 
     async fn write(&self, events: &[Event], jobs: Vec<Job>, counts: &[usize]) {
-        let began = Instant::now();
         match self.writer.write_batch(events, None).await {
             Ok(outcomes) => {
                 self.pause.clear();
-                let stored = outcomes
-                    .iter()
-                    .filter(|outcome| **outcome == WriteOutcome::Stored)
-                    .count();
-                metrics::batch_written("direct", stored, outcomes.len() - stored, began.elapsed());
                 let mut outcomes = outcomes.into_iter();
                 for (job, count) in jobs.into_iter().zip(counts) {
                     // A client that hung up is not there for the answer; its events are stored all the same.

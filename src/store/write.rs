@@ -1,7 +1,7 @@
 //! The one door for events into PostgreSQL.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgPool, Row};
@@ -14,6 +14,7 @@ use super::answer_keys;
 use super::columns::{Columns, Identity, Table, identity};
 use super::failure::{Failure, classify, is_broken_connection};
 use crate::event::Event;
+use crate::metrics;
 
 /// Namespace of the advisory locks (one per tenant) that order answers against changes of an answer key.
 pub(super) const KEY_LOCK: i32 = 0x6b65_7973;
@@ -62,12 +63,19 @@ pub struct EventWriter {
     pool: PgPool,
     /// Longest wait for one transaction before its connection is given up.
     deadline: Duration,
+    /// Who writes, in the metrics.
+    name: &'static str,
 }
 
 impl EventWriter {
-    /// Writes through `pool`; a transaction that takes longer than `deadline` counts as unavailable.
-    pub fn new(pool: PgPool, deadline: Duration) -> Self {
-        Self { pool, deadline }
+    /// Writes through `pool`; a transaction that takes longer than `deadline` counts as unavailable. `name` says in
+    /// the metrics who writes.
+    pub fn new(pool: PgPool, deadline: Duration, name: &'static str) -> Self {
+        Self {
+            pool,
+            deadline,
+            name,
+        }
     }
 
     /// Stores a batch of events and, in the same transaction as its last part, the consumer's progress.
@@ -83,6 +91,7 @@ impl EventWriter {
         events: &[Event],
         progress: Option<&Progress>,
     ) -> Result<Vec<WriteOutcome>, Unavailable> {
+        let began = Instant::now();
         // One order for every writer, so that no two can wait for each other in a circle.
         let mut order: Vec<usize> = (0..events.len()).collect();
         order.sort_by_cached_key(|index| identity(&events[*index]));
@@ -120,7 +129,26 @@ impl EventWriter {
                 },
             }
         }
+        self.record(events, &outcomes, began.elapsed());
         Ok(outcomes)
+    }
+
+    fn record(&self, events: &[Event], outcomes: &[WriteOutcome], took: Duration) {
+        let now = OffsetDateTime::now_utc();
+        let mut stored = 0;
+        for (event, _) in events
+            .iter()
+            .zip(outcomes)
+            .filter(|(_, outcome)| **outcome == WriteOutcome::Stored)
+        {
+            stored += 1;
+            metrics::event_fresh(now - event.received_at);
+        }
+        let duplicates = outcomes
+            .iter()
+            .filter(|outcome| **outcome == WriteOutcome::Duplicate)
+            .count();
+        metrics::batch_written(self.name, stored, duplicates, took);
     }
 
     /// Writes distinct, sorted events in one transaction and returns the identities of those that were new.

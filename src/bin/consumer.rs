@@ -1,0 +1,67 @@
+//! Drains the topic into PostgreSQL.
+
+use std::future::IntoFuture;
+
+use analytics_ingestor::config::{self, ConsumerProgramConfig};
+use analytics_ingestor::consumer::EventHandler;
+use analytics_ingestor::http::{Probes, probes_router};
+use analytics_ingestor::store::{self, EventWriter, Purpose};
+use analytics_ingestor::{shutdown, telemetry};
+use anyhow::Context;
+use kafka_toolkit::{Consumer, DeadLetterWriter, HandlerExt, Producer};
+use tokio::net::TcpListener;
+use tracing::info;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: ConsumerProgramConfig = config::parse();
+    config.check()?;
+    telemetry::install_logs(&config.telemetry)?;
+    let metrics = telemetry::install_metrics()?;
+    let shutdown = shutdown::on_signal().context("the signals cannot be watched")?;
+
+    let pool = store::connect_lazy(&config.database, Purpose::Write)?;
+    let writer = EventWriter::new(pool, config.database.write_deadline(), "consumer");
+    let handler = EventHandler::new(writer, &config.consumer.group_id)
+        .measured(&config.kafka)
+        .logged();
+    let dead_letters = DeadLetterWriter::new(
+        Producer::connect(&config.kafka, &config.producer)?,
+        &config.topics.kafka_dlq_topic,
+    );
+    let topics = [config.topics.kafka_topic.as_str()];
+    let consumer = Consumer::new(
+        &config.kafka,
+        &config.consumer,
+        &topics,
+        dead_letters,
+        handler,
+    )?;
+
+    let listener = TcpListener::bind((config.host, config.consumer_port))
+        .await
+        .with_context(|| {
+            format!(
+                "port {} cannot be listened on (CONSUMER_PORT)",
+                config.consumer_port
+            )
+        })?;
+    info!(
+        address = %listener.local_addr()?,
+        topic = config.topics.kafka_topic,
+        group = config.consumer.group_id,
+        version = env!("CARGO_PKG_VERSION"),
+        "consuming"
+    );
+    let probes = Probes {
+        consumer: consumer.health(),
+        metrics,
+    };
+    tokio::select! {
+        // The probes answer for as long as the consumer runs, its draining included.
+        served = axum::serve(listener, probes_router(probes)).into_future() => served.context("the probes ended")?,
+        ran = consumer.run(shutdown) => ran?,
+    }
+    info!("stopped; everything that was stored is committed");
+    Ok(())
+}

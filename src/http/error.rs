@@ -1,0 +1,249 @@
+//! Every failure that a client can see: the one place that maps it to a status and a body, and the only one that
+//! logs a 500.
+
+use std::time::Duration;
+
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tracing::error;
+
+use super::answer::Json;
+use crate::auth::{InvalidAccount, PasswordError, TokenError};
+use crate::event::batch::InvalidBatch;
+use crate::event::{Fault, InvalidEvent, type_name};
+use crate::report::params::InvalidParam;
+use crate::sink::Refusal;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    #[error("authorization header missing or invalid")]
+    MissingToken,
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    InvalidEvent(#[from] InvalidEvent),
+    #[error(transparent)]
+    InvalidBatch(#[from] InvalidBatch),
+    /// Elements of a batch that lack a common field, one line each.
+    #[error("{0}")]
+    FaultyElements(String),
+    #[error(transparent)]
+    InvalidParam(#[from] InvalidParam),
+    #[error("invalid body: {0}")]
+    InvalidBody(String),
+    #[error(transparent)]
+    InvalidAccount(#[from] InvalidAccount),
+    #[error("the body is larger than {limit_bytes} bytes{}", if *.decompressed { " after decompression" } else { "" })]
+    BodyTooLarge {
+        limit_bytes: usize,
+        decompressed: bool,
+    },
+    #[error("the body did not arrive in time")]
+    BodyTimeout,
+    #[error("Content-Encoding must be gzip, zstd or identity")]
+    UnsupportedEncoding,
+    #[error("sign-up is disabled on this server")]
+    SignupDisabled,
+    #[error("an account with this e-mail address exists already")]
+    EmailTaken,
+    #[error("invalid credentials")]
+    InvalidCredentials,
+    #[error("unrecognized role")]
+    UnrecognizedRole,
+    /// Too much at once.
+    #[error("the server is busy; try again shortly")]
+    Overloaded,
+    #[error("no store can take events right now; send them again")]
+    Unavailable { retry_after: Duration },
+    /// The store refuses this very event.
+    #[error("the event cannot be stored (SQLSTATE {sqlstate})")]
+    NotStorable { sqlstate: String },
+    #[error("the database is away; try again shortly")]
+    DatabaseAway(#[source] sqlx::Error),
+    #[error("the report took too long; ask for less")]
+    ReportTimeout,
+    #[error("internal error")]
+    Internal(#[source] anyhow::Error),
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    error: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+    /// What would have been accepted, where that is a short list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<&'static [&'static str]>,
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::MissingToken
+            | Self::Token(TokenError::Invalid | TokenError::Claims)
+            | Self::InvalidCredentials
+            | Self::UnrecognizedRole => StatusCode::UNAUTHORIZED,
+            Self::Token(TokenError::NoScopes | TokenError::InsufficientScope)
+            | Self::SignupDisabled => StatusCode::FORBIDDEN,
+            Self::InvalidBatch(InvalidBatch::TooManyEvents { .. }) | Self::BodyTooLarge { .. } => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            Self::InvalidEvent(_)
+            | Self::InvalidBatch(_)
+            | Self::FaultyElements(_)
+            | Self::InvalidParam(_)
+            | Self::InvalidBody(_)
+            | Self::InvalidAccount(_)
+            | Self::NotStorable { .. } => StatusCode::BAD_REQUEST,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::EmailTaken => StatusCode::CONFLICT,
+            Self::Overloaded
+            | Self::Unavailable { .. }
+            | Self::DatabaseAway(_)
+            | Self::ReportTimeout => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::Token(TokenError::Invalid) => "invalid_token",
+            Self::Token(TokenError::Claims) => "invalid_claims",
+            Self::Token(TokenError::NoScopes) => "no_scopes",
+            Self::Token(TokenError::InsufficientScope) => "insufficient_scope",
+            Self::InvalidEvent(invalid) => invalid.code(),
+            Self::InvalidBatch(InvalidBatch::BrokenJson(_)) => "broken_json",
+            Self::InvalidBatch(InvalidBatch::NotAnArray) => "not_an_array",
+            Self::InvalidBatch(InvalidBatch::TooManyEvents { .. }) => "too_many_events",
+            Self::FaultyElements(_) => "missing_field",
+            Self::InvalidParam(invalid) => invalid.code(),
+            Self::InvalidBody(_) => "invalid_body",
+            Self::InvalidAccount(_) => "invalid_field",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::SignupDisabled => "signup_disabled",
+            Self::EmailTaken => "email_taken",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::UnrecognizedRole => "unrecognized_role",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable { .. } => "unavailable",
+            Self::NotStorable { .. } => "not_storable",
+            Self::DatabaseAway(_) => "database_away",
+            Self::ReportTimeout => "report_timeout",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidEvent(invalid) => invalid.field,
+            Self::InvalidParam(invalid) => invalid.field(),
+            Self::InvalidAccount(invalid) => Some(invalid.field),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after } => Some(*retry_after),
+            Self::Overloaded | Self::DatabaseAway(_) | Self::ReportTimeout => {
+                Some(Duration::from_secs(1))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A wait as the header wants it: whole seconds, rounded up, at least one.
+pub(super) fn retry_after_header(wait: Duration) -> HeaderValue {
+    HeaderValue::from(
+        u64::try_from(wait.as_millis().div_ceil(1_000))
+            .unwrap_or(u64::MAX)
+            .max(1),
+    )
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Self::Internal(cause) = &self {
+            error!(error = format!("{cause:#}"), "a request failed");
+        }
+        let known = match &self {
+            Self::InvalidEvent(InvalidEvent {
+                fault: Fault::UnknownType(_),
+                ..
+            }) => Some(&type_name::ALL[..]),
+            _ => None,
+        };
+        let body = ErrorBody {
+            error: self.to_string(),
+            code: self.code(),
+            field: self.field(),
+            known,
+        };
+        let mut response = Json(self.status(), body).into_response();
+        if let Some(wait) = self.retry_after() {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, retry_after_header(wait));
+        }
+        if matches!(
+            self,
+            Self::MissingToken | Self::Token(TokenError::Invalid | TokenError::Claims)
+        ) {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unavailable { retry_after } => Self::Unavailable { retry_after },
+            Refusal::Refused { sqlstate } => Self::NotStorable { sqlstate },
+        }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Tls(_) => Self::DatabaseAway(error),
+            sqlx::Error::Database(database) => match database.code().as_deref() {
+                Some("57014") => Self::ReportTimeout,
+                // 08: connection; 53: too many connections, no space; 57P: shutting down or starting.
+                Some(code)
+                    if ["08", "53", "57P"]
+                        .iter()
+                        .any(|class| code.starts_with(class)) =>
+                {
+                    Self::DatabaseAway(error)
+                }
+                _ => Self::Internal(error.into()),
+            },
+            _ => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Overloaded,
+            PasswordError::Broken(_) => Self::Internal(error.into()),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Every path of the API.
+
+use axum::Router;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::report::show_report;
+use super::state::AppState;
+use super::{auth, event, health, middleware};
+use crate::report::active_participants::ActiveParticipants;
+use crate::report::question_analysis::QuestionAnalysis;
+use crate::report::questions_per_minute::QuestionsPerMinute;
+use crate::report::response_rate::ResponseRate;
+
+/// The routes over their state.
+pub fn router(state: AppState) -> Router {
+    let reports = Router::new()
+        .route(
+            "/active-participants",
+            get(show_report::<ActiveParticipants>),
+        )
+        .route(
+            "/questions-per-minute",
+            get(show_report::<QuestionsPerMinute>),
+        )
+        .route("/response-rate", get(show_report::<ResponseRate>))
+        .route("/question-analysis", get(show_report::<QuestionAnalysis>));
+    let api = Router::new()
+        .route("/auth/signup", post(auth::create_account))
+        .route("/auth/login", post(auth::create_token))
+        .route("/events", post(event::create_event))
+        .route("/events/batch", post(event::create_events))
+        .nest("/reports", reports);
+    Router::new()
+        .nest("/api", api)
+        .route("/health", get(health::show_health))
+        .route("/livez", get(health::show_liveness))
+        .route("/readyz", get(health::show_readiness))
+        .route("/metrics", get(health::show_metrics))
+        .fallback(answer_unknown)
+        .method_not_allowed_fallback(answer_unknown)
+        .layer(CatchPanicLayer::custom(middleware::answer_panic))
+        .layer(from_fn(middleware::record))
+        .with_state(state)
+}
+
+/// The original answered an unknown path or method with a plain 404, and sent a trailing slash on to the path
+/// without it.
+async fn answer_unknown(method: Method, uri: Uri) -> Response {
+    let trimmed = uri.path().trim_end_matches('/');
+    // A path that begins with two slashes would send the client to another host.
+    let is_ours = trimmed.starts_with('/') && !trimmed.starts_with("//");
+    if uri.path().ends_with('/') && is_ours {
+        let target = match uri.query() {
+            Some(query) => format!("{trimmed}?{query}"),
+            None => trimmed.to_owned(),
+        };
+        let status = if method == Method::GET {
+            StatusCode::MOVED_PERMANENTLY
+        } else {
+            StatusCode::TEMPORARY_REDIRECT
+        };
+        if let Ok(target) = HeaderValue::try_from(target) {
+            return (status, [(LOCATION, target)]).into_response();
+        }
+    }
+    (StatusCode::NOT_FOUND, "404 page not found").into_response()
+}
