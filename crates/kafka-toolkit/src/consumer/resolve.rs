@@ -87,6 +87,7 @@ impl<H: Handler> Resolver<H> {
     /// Returns when every record is at its end, or earlier when told to stop.
     pub(super) async fn resolve(&mut self, mut batch: Batch) -> Result<(), RunError> {
         let mut tries = vec![Tries::default(); batch.len()];
+        let first_offset = batch.records().first().map(|record| record.offset);
         self.backoff.reset();
         loop {
             let outcomes = hand_over(&*self.handler, &batch).await;
@@ -99,7 +100,8 @@ impl<H: Handler> Resolver<H> {
             }
             let next_offset = batch.next_offset();
             let round = if outcomes.iter().all(|outcome| *outcome == Outcome::Done) {
-                self.all_done(outcomes.len());
+                (0..outcomes.len()).for_each(|_| self.budget.handled());
+                self.metrics.done.increment(outcomes.len() as u64);
                 Round::default()
             } else {
                 let frame = batch.remainder(Vec::new());
@@ -114,7 +116,9 @@ impl<H: Handler> Resolver<H> {
                 .again
                 .first()
                 .map_or(next_offset, |record| record.offset);
-            self.state.finish_up_to(finished);
+            if Some(finished) != first_offset {
+                self.state.finish_up_to(finished);
+            }
             if round.again.is_empty() {
                 self.rest(false, false);
                 return Ok(());
@@ -127,13 +131,6 @@ impl<H: Handler> Resolver<H> {
         }
     }
 
-    fn all_done(&mut self, count: usize) {
-        for _ in 0..count {
-            self.budget.handled();
-        }
-        self.metrics.done.increment(count as u64);
-    }
-
     /// Sorts the records of a batch by what follows from their outcomes.
     fn sort(&mut self, batch: Batch, tries: Vec<Tries>, outcomes: Vec<Outcome>) -> Round {
         let mut round = Round::default();
@@ -143,15 +140,16 @@ impl<H: Handler> Resolver<H> {
             tries.handed += 1;
             let failure = match outcome {
                 Outcome::Done => {
-                    self.all_done(1);
+                    self.metrics.done.increment(1);
+                    self.handled_behind(&round);
                     continue;
                 }
                 Outcome::Failed(failure) => failure,
             };
             let give_up = match failure.class {
                 ErrorClass::Business => {
-                    self.budget.handled();
                     self.metrics.business.increment(1);
+                    self.handled_behind(&round);
                     continue;
                 }
                 ErrorClass::DependencyDown => {
@@ -182,6 +180,13 @@ impl<H: Handler> Resolver<H> {
             round.tries.push(tries);
         }
         round
+    }
+
+    /// Gives room for dead letters, but not to a record that is held back in front of this one.
+    fn handled_behind(&mut self, round: &Round) {
+        if round.held_back == 0 {
+            self.budget.handled();
+        }
     }
 
     /// Writes dead letters; `false` when told to stop before all are written.

@@ -96,6 +96,11 @@ impl SendError {
             Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => Self::Unauthorized,
             // A client that is being replaced empties its queues.
             Code::Fatal | Code::PurgeQueue | Code::PurgeInflight => Self::Fatal,
+            // An idempotent client has lost its place; librdkafka calls this fatal too, but on another path.
+            Code::OutOfOrderSequenceNumber
+            | Code::GaplessGuarantee
+            | Code::InvalidProducerEpoch
+            | Code::ProducerFenced => Self::Fatal,
             code => Self::Broker(code.to_string()),
         }
     }

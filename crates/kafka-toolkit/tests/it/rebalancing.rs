@@ -1,0 +1,150 @@
+//! Groups of several members.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kafka_toolkit::{Batch, Handler, Outcome};
+
+use crate::harness::{Running, Seen, Stage, message, until};
+
+fn assigned(running: &Running) -> usize {
+    running.health().partitions.len()
+}
+
+/// Takes its time, so that rebalances come while batches are under way.
+struct Unhurried(Seen);
+
+impl Handler for Unhurried {
+    async fn handle(&self, batch: &Batch) -> Vec<Outcome> {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let noted = batch.records().iter().cloned();
+        self.0
+            .all()
+            .extend(noted.map(|record| (batch.partition(), record)));
+        vec![Outcome::Done; batch.len()]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_come_and_go_and_every_record_is_handled() {
+    let stage = Arc::new(Stage::with_partitions(6).await);
+    let done = Arc::new(AtomicBool::new(false));
+    let sending = tokio::spawn({
+        let (stage, done) = (Arc::clone(&stage), Arc::clone(&done));
+        async move {
+            let mut sent = BTreeSet::new();
+            let mut n = 0;
+            while !done.load(Ordering::Relaxed) {
+                let messages = (0..50)
+                    .map(|k| message(&format!("key-{k}"), &(n + k).to_string()))
+                    .collect();
+                for answer in stage.producer.send_all(&stage.topic, messages).await {
+                    let delivery = answer.unwrap();
+                    sent.insert((delivery.partition, delivery.offset));
+                }
+                n += 50;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            sent
+        }
+    });
+    let seen = Seen::default();
+    let first = stage.start(Unhurried(seen.clone()));
+    until("the first has all", async || assigned(&first) == 6).await;
+    until("it works", async || seen.count() > 500).await;
+
+    let second = stage.start(Unhurried(seen.clone()));
+    until("they share", async || {
+        assigned(&first) == 3 && assigned(&second) == 3
+    })
+    .await;
+    let so_far = seen.count();
+    until("they work", async || seen.count() > so_far + 500).await;
+
+    first.stop().await;
+    until("the second has all", async || assigned(&second) == 6).await;
+    let so_far = seen.count();
+    until("it works", async || seen.count() > so_far + 500).await;
+    done.store(true, Ordering::Relaxed);
+    let sent = sending.await.unwrap();
+    until("all are committed", async || {
+        stage.committed_sum().await == sent.len() as i64
+    })
+    .await;
+    second.stop().await;
+
+    let times = seen.times();
+    let handled: BTreeSet<(i32, i64)> = times.keys().copied().collect();
+    assert_eq!(handled, sent, "none is skipped");
+    let repeated = times.values().filter(|&&times| times > 1).count();
+    assert_eq!(repeated, 0, "a drained hand-over repeats nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dependency_that_is_down_does_not_cost_the_membership_nor_block_a_rebalance() {
+    let stage = Stage::with_partitions(2).await;
+    for key in ["a", "b", "c", "d"] {
+        stage.send_numbers(key, 10).await;
+    }
+    let seen = Seen::default();
+    let down = Arc::new(AtomicBool::new(true));
+    let judge = {
+        let down = Arc::clone(&down);
+        move |_: &kafka_toolkit::Record| {
+            if down.load(Ordering::Relaxed) {
+                Outcome::dependency_down("database", "away")
+            } else {
+                Outcome::Done
+            }
+        }
+    };
+    let first = stage.start(seen.handler(judge.clone()));
+    until("the first waits", async || {
+        assigned(&first) == 2 && first.health().is_waiting_on_dependency()
+    })
+    .await;
+    let second = stage.start(seen.handler(judge));
+    until("they share", async || {
+        assigned(&first) == 1 && assigned(&second) == 1
+    })
+    .await;
+    assert_eq!(stage.committed().await.len(), 0);
+    down.store(false, Ordering::Relaxed);
+    until("all are committed", async || {
+        stage.committed_sum().await == 40
+    })
+    .await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_the_consumer_leaves_the_group() {
+    let stage = Stage::with_partitions(1).await;
+    let consumer = {
+        let dead_letters = kafka_toolkit::DeadLetterWriter::new(stage.producer.clone(), &stage.dlq);
+        kafka_toolkit::Consumer::new(
+            &crate::harness::kafka(),
+            &stage.config(),
+            &[&stage.topic],
+            dead_letters,
+            Seen::default().handler(|_| Outcome::Done),
+        )
+        .unwrap()
+    };
+    let health = consumer.health();
+    let task = tokio::spawn(consumer.run(tokio_util::sync::CancellationToken::new()));
+    until("it has the partition", async || {
+        health.snapshot().partitions.len() == 1
+    })
+    .await;
+    task.abort();
+    let next = stage.start(Seen::default().handler(|_| Outcome::Done));
+    until("somebody else has the partition", async || {
+        assigned(&next) == 1
+    })
+    .await;
+    next.stop().await;
+}
