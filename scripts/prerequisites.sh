@@ -143,6 +143,7 @@ require_postgres() {
         "${as_root[@]}" rm -f "$conf"
         [[ "$installed" == yes ]] || exit 1
         PG_BIN="$(newest_postgres)" ||
-            fail "apt offers no PostgreSQL 15 or later here; install one, or set DATABASE_URL to a server"
+            fail "apt's PostgreSQL is older than 15 here; set DATABASE_URL to a newer server, or install one:" \
+                "/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh adds PostgreSQL's own packages to apt"
     fi
 }
