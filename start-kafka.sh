@@ -92,6 +92,7 @@ stop() {
         # The named volume, and with it the data, stays.
         compose down
         rm -f "$KAFKA_PORT_FILE"
+        say "Kafka stopped"
     else
         native_stop
     fi
