@@ -129,6 +129,23 @@ pub fn check_password(password: &SecretString) -> Result<(), InvalidAccount> {
     Err(in_field("password", fault))
 }
 
+/// Checks what a login sends, before the database is asked.
+///
+/// # Errors
+/// [`InvalidAccount`] with the field `email` or `password`.
+pub fn check_login(email: &str, password: &str) -> Result<(), InvalidAccount> {
+    if email.is_empty() {
+        return Err(in_field("email", AccountFault::Missing));
+    }
+    if !is_email(email) {
+        return Err(in_field("email", AccountFault::NotAnEmail));
+    }
+    if password.is_empty() {
+        return Err(in_field("password", AccountFault::Missing));
+    }
+    Ok(())
+}
+
 /// Whether a text looks like an e-mail address at a dotted domain.
 pub fn is_email(text: &str) -> bool {
     let options = Options::default()

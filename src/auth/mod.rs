@@ -7,7 +7,7 @@ mod role;
 
 pub use self::account::{
     AccountFault, InvalidAccount, NewAccount, PASSWORD_CHARS_MIN, SIGN_UP_ROLES, TEXT_CHARS_MAX,
-    check_password, is_email,
+    check_login, check_password, is_email,
 };
 pub use self::claims::{Caller, Scope, TokenError, Tokens};
 pub use self::password::{PASSWORD_BYTES_MAX, PasswordError, Passwords, Verdict};
