@@ -179,6 +179,14 @@ impl ConsumerMetrics {
             .set(lag as f64);
     }
 
+    /// Shows nothing any more for a partition that somebody else has.
+    pub(crate) fn partition_gone(&self, topic: &str, partition: i32) {
+        self.lag(topic, partition, 0);
+        let gauges = self.partition(topic, partition);
+        gauges.braked.set(0.0);
+        gauges.waiting.set(0.0);
+    }
+
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> PartitionMetrics {
         let labels = [
             ("topic", topic.to_owned()),

@@ -3,7 +3,7 @@
 //! It never deletes, shrinks or alters a topic: each of these loses or reorders somebody's records.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -153,7 +153,7 @@ impl TopicRegistry {
         })
     }
 
-    /// Creates the topics that are missing and answers with their names.
+    /// Creates the topics that are missing, waits until the cluster lists them, and answers with their names.
     ///
     /// # Errors
     /// [`TopicError`] when the cluster does not answer or refuses one; the others may have been created.
@@ -196,7 +196,26 @@ impl TopicRegistry {
                 }
             }
         }
+        self.wait_until_listed(&created).await?;
         Ok(created)
+    }
+
+    async fn wait_until_listed(&self, created: &[String]) -> Result<(), TopicError> {
+        let deadline = Instant::now() + self.timeout;
+        while !created.is_empty() {
+            let listed = self.partition_counts().await?;
+            let Some(topic) = created.iter().find(|&topic| !listed.contains_key(topic)) else {
+                break;
+            };
+            if Instant::now() >= deadline {
+                return Err(TopicError::Topic {
+                    topic: topic.clone(),
+                    reason: "was created, but the cluster does not list it yet".to_owned(),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// Reports every difference between these specifications and the cluster.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use super::commit::Offsets;
 
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +28,6 @@ const UNKNOWN: i64 = -1;
 #[derive(Debug)]
 pub(super) struct PartitionState {
     finished: AtomicI64,
-    sent: AtomicI64,
     committed: AtomicI64,
     braked: AtomicBool,
     waiting: AtomicBool,
@@ -38,7 +37,6 @@ impl PartitionState {
     pub(super) fn new() -> Self {
         Self {
             finished: AtomicI64::new(UNKNOWN),
-            sent: AtomicI64::new(UNKNOWN),
             committed: AtomicI64::new(UNKNOWN),
             braked: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
@@ -95,77 +93,26 @@ impl Board {
         *self.polled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Offsets that have been finished since they were last sent to the broker.
-    pub(super) fn take_unsent(&self) -> Vec<(TopicPartition, i64)> {
-        self.partitions()
-            .iter()
-            .filter_map(|(partition, state)| {
-                let finished = state.finished()?;
-                let unsent = state.sent.swap(finished, Ordering::AcqRel) != finished;
-                unsent.then(|| (partition.clone(), finished))
-            })
-            .collect()
+    /// Finished offsets that the broker has not confirmed.
+    pub(super) fn unconfirmed(&self) -> Offsets {
+        let partitions = self.partitions();
+        let unconfirmed = partitions.iter().filter_map(|(partition, state)| {
+            let finished = state.finished()?;
+            (state.committed.load(Ordering::Acquire) != finished)
+                .then(|| (partition.clone(), finished))
+        });
+        unconfirmed.collect()
     }
 
-    /// Offsets of these partitions that the broker has not confirmed.
-    pub(super) fn unconfirmed(&self, wanted: &[TopicPartition]) -> Vec<(TopicPartition, i64)> {
+    /// Takes the broker's confirmation of a commit.
+    pub(super) fn confirmed(&self, offsets: &Offsets) {
         let partitions = self.partitions();
-        wanted
-            .iter()
-            .filter_map(|partition| {
-                let state = partitions.get(partition)?;
-                let finished = state.finished()?;
-                (state.committed.load(Ordering::Acquire) != finished)
-                    .then(|| (partition.clone(), finished))
-            })
-            .collect()
-    }
-
-    /// Takes the broker's answer to a commit.
-    pub(super) fn commit_answered(&self, offsets: &TopicPartitionList, all_ok: bool) {
-        let partitions = self.partitions();
-        for element in offsets.elements() {
-            let key = TopicPartition {
-                topic: element.topic().into(),
-                partition: element.partition(),
-            };
-            let (Some(state), Offset::Offset(offset)) = (partitions.get(&key), element.offset())
-            else {
-                continue;
-            };
-            if all_ok && element.error().is_ok() {
-                state.committed.fetch_max(offset, Ordering::AcqRel);
-            } else {
-                // Makes the next commit send it again.
-                state.sent.store(UNKNOWN, Ordering::Release);
-            }
-        }
-    }
-
-    /// Marks offsets as not sent, after a commit that did not get as far as the broker.
-    pub(super) fn unsent(&self, offsets: &[(TopicPartition, i64)]) {
-        let partitions = self.partitions();
-        for (partition, _) in offsets {
+        for (partition, offset) in offsets {
             if let Some(state) = partitions.get(partition) {
-                state.sent.store(UNKNOWN, Ordering::Release);
+                state.committed.fetch_max(*offset, Ordering::AcqRel);
             }
         }
     }
-}
-
-/// Offsets in the form that librdkafka takes.
-pub(super) fn offset_list(offsets: &[(TopicPartition, i64)]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(offsets.len());
-    for (partition, offset) in offsets {
-        // Only an offset that no partition can have would be refused.
-        let added = list.add_partition_offset(
-            &partition.topic,
-            partition.partition,
-            Offset::Offset(*offset),
-        );
-        debug_assert!(added.is_ok());
-    }
-    list
 }
 
 /// A view of a running consumer, for health endpoints; cheap to clone.

@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio_util::sync::CancellationToken;
 
-use super::board::{Board, offset_list};
+use super::board::Board;
+use super::commit::Committer;
 use super::resolve::Resolver;
 use super::source::{Limits, Source};
 use super::worker::Worker;
@@ -40,7 +41,6 @@ pub(super) trait Assignments: Send + Sync {
 /// What librdkafka calls back for one consumer.
 pub(super) struct GroupContext {
     pub(super) assignments: Arc<dyn Assignments>,
-    pub(super) board: Arc<Board>,
     pub(super) metrics: ConsumerMetrics,
     /// Set once the client exists; weak, because the client owns this context.
     pub(super) client: OnceLock<Weak<GroupClient>>,
@@ -86,17 +86,6 @@ impl ConsumerContext for GroupContext {
                 self.assignments.revoked(&client, &partitions(list), lost);
             }
             Rebalance::Error(error) => tracing::warn!(%error, "a rebalance failed"),
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        self.board.commit_answered(offsets, result.is_ok());
-        match result {
-            Ok(()) => self.metrics.commits.increment(1),
-            Err(error) => {
-                self.metrics.commit_errors.increment(1);
-                tracing::warn!(%error, "a commit of offsets failed and is sent again");
-            }
         }
     }
 }
@@ -147,6 +136,7 @@ pub(super) struct Supervisor<H> {
     pub(super) dead_letters: DeadLetterWriter,
     pub(super) config: ConsumerConfig,
     pub(super) board: Arc<Board>,
+    pub(super) committer: Committer,
     pub(super) metrics: ConsumerMetrics,
     pub(super) failure: Arc<FirstFailure>,
     pub(super) running: Mutex<HashMap<TopicPartition, Running>>,
@@ -176,17 +166,9 @@ impl<H: Handler> Supervisor<H> {
         self.running().keys().cloned().collect()
     }
 
-    /// Sends what has been finished since the last time, without waiting for the answer.
-    pub(super) fn commit_finished(&self, client: &GroupClient) {
-        let offsets = self.board.take_unsent();
-        if offsets.is_empty() {
-            return;
-        }
-        if let Err(error) = client.commit(&offset_list(&offsets), CommitMode::Async) {
-            self.board.unsent(&offsets);
-            self.metrics.commit_errors.increment(1);
-            tracing::warn!(%error, "a commit of offsets could not be sent and is tried again");
-        }
+    /// Commits what has been finished since the last time, without waiting for the answer.
+    pub(super) fn commit_finished(&self, client: &Arc<GroupClient>) {
+        self.committer.commit(client, || self.board.unconfirmed());
     }
 
     fn start(&self, client: &Arc<GroupClient>, partition: TopicPartition) -> Result<(), RunError> {
@@ -249,33 +231,6 @@ impl<H: Handler> Supervisor<H> {
             }
         }
     }
-
-    fn commit_confirmed(&self, client: &Arc<GroupClient>, partitions: &[TopicPartition]) {
-        let offsets = self.board.unconfirmed(partitions);
-        if offsets.is_empty() {
-            return;
-        }
-        let client = Arc::clone(client);
-        let (answer, answered) = mpsc::channel();
-        // librdkafka sets no limit to this call, so it has a thread of its own that can be left behind.
-        drop(std::thread::spawn(move || {
-            let list = offset_list(&offsets);
-            drop(answer.send(client.commit(&list, CommitMode::Sync)));
-        }));
-        match answered.recv_timeout(COMMIT_GRACE) {
-            Ok(Ok(())) => self.metrics.commits.increment(1),
-            Ok(Err(error)) => {
-                self.metrics.commit_errors.increment(1);
-                tracing::warn!(%error, "the last commit of offsets failed; some records will be read again");
-            }
-            Err(_) => {
-                self.metrics.commit_errors.increment(1);
-                tracing::warn!(
-                    "the last commit of offsets was not answered; some records may be read again"
-                );
-            }
-        }
-    }
 }
 
 impl<H: Handler> Assignments for Supervisor<H> {
@@ -307,10 +262,14 @@ impl<H: Handler> Assignments for Supervisor<H> {
         }
         self.drain(&stopping);
         if !lost {
-            self.commit_confirmed(client, partitions);
+            let offsets = self.board.unconfirmed();
+            self.committer
+                .commit_and_wait(client, offsets, COMMIT_GRACE);
         }
         for partition in partitions {
             self.board.remove(partition);
+            self.metrics
+                .partition_gone(&partition.topic, partition.partition);
         }
         self.metrics.assigned.set(self.board.len() as f64);
     }

@@ -8,6 +8,7 @@
 
 mod board;
 mod budget;
+mod commit;
 mod group;
 mod handler;
 mod resolve;
@@ -35,6 +36,7 @@ use crate::config::{ConfigError, ConsumerConfig, KafkaConfig};
 use crate::dead_letter::DeadLetterWriter;
 use crate::metrics::Registry;
 use board::Board;
+use commit::Committer;
 use group::{Assignments, FirstFailure, GroupClient, GroupContext, Supervisor};
 
 /// How long the group is waited on before other duties are looked after.
@@ -127,19 +129,21 @@ impl<H: Handler> Consumer<H> {
         let _stop_when_dropped = stop.clone().drop_guard();
         let failure = Arc::new(FirstFailure::new(stop.clone()));
         let metrics = self.registry.consumer();
+        let committer = Committer::start(Arc::clone(&self.board), metrics.clone())
+            .map_err(|error| RunError::Client(error.to_string()))?;
         let supervisor = Arc::new(Supervisor {
             runtime: tokio::runtime::Handle::current(),
             handler: self.handler,
             dead_letters: self.dead_letters,
             config: self.config,
-            board: Arc::clone(&self.board),
+            board: self.board,
+            committer,
             metrics: metrics.clone(),
             failure: Arc::clone(&failure),
             running: Mutex::new(HashMap::new()),
         });
         let context = GroupContext {
             assignments: Arc::clone(&supervisor) as Arc<dyn Assignments>,
-            board: self.board,
             metrics,
             client: OnceLock::new(),
         };

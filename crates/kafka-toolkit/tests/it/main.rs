@@ -3,7 +3,10 @@
 //! Each test has topics and groups of its own and removes them. librdkafka's mock broker is used only where a broker
 //! must fail on command.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop where it is")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't go on should stop where it is"
+)]
 
 mod harness;
 
@@ -11,6 +14,7 @@ mod configuration;
 mod consuming;
 mod dead_letters;
 mod inspecting;
+mod outages;
 mod producing;
 mod rebalancing;
 mod topics;
