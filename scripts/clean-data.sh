@@ -23,5 +23,10 @@ esac
 if docker inspect analytics-kafka >/dev/null 2>&1 || docker volume inspect analytics-ingestor_kafka-data >/dev/null 2>&1; then
     docker compose -f "$PROJECT/docker-compose.kafka.yml" down --volumes
 fi
-rm -rf "$LOCAL"
-say "removed $LOCAL"
+# A folder chosen by somebody may hold other things than ours.
+if [[ "$LOCAL" == "$PROJECT/.local" ]]; then
+    rm -rf "$LOCAL"
+else
+    rm -rf "${LOCAL:?}"/{kafka,logs,jwt-secret} "$LOCAL"/*.pid "$LOCAL"/*.lock
+fi
+say "removed the data in $LOCAL"

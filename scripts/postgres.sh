@@ -43,7 +43,7 @@ locate() {
         if [[ "$(id -u)" == 0 ]]; then
             id postgres >/dev/null 2>&1 || fail "the system has no user postgres to run the server as"
             if ! as_server test -x "$LOCAL"; then
-                FOLDER="/var/lib/analytics-ingestor-$(printf '%s' "$PROJECT" | sha256sum | cut -c1-12)"
+                FOLDER="/var/lib/analytics-ingestor-$(printf '%s' "$LOCAL" | sha256sum | cut -c1-12)"
             fi
         fi
     fi
