@@ -28,6 +28,7 @@ pub struct DirectPath {
     jobs: mpsc::UnboundedSender<Job>,
     room: Arc<Semaphore>,
     events_max: usize,
+    batch_max: usize,
     pause: Arc<Pause>,
     stop: CancellationToken,
     writers: TaskTracker,
@@ -38,7 +39,7 @@ struct Job {
     events: Vec<Event>,
     reply: oneshot::Sender<Option<Vec<WriteOutcome>>>,
     /// Held until the reply: it is what bounds the queue.
-    _room: OwnedSemaphorePermit,
+    _room: Arc<OwnedSemaphorePermit>,
 }
 
 impl DirectPath {
@@ -51,6 +52,7 @@ impl DirectPath {
             jobs,
             room: Arc::new(Semaphore::new(events_max)),
             events_max,
+            batch_max: config.direct_batch_events_max as usize,
             pause: Arc::new(Pause::new()),
             stop: CancellationToken::new(),
             writers: TaskTracker::new(),
@@ -61,7 +63,7 @@ impl DirectPath {
                 queue: Arc::clone(&queue),
                 pause: Arc::clone(&path.pause),
                 stop: path.stop.clone(),
-                batch_max: config.direct_batch_events_max as usize,
+                batch_max: path.batch_max,
             };
             path.writers.spawn(task.run());
         }
@@ -69,6 +71,8 @@ impl DirectPath {
     }
 
     /// Stores events; resolves after the commit.
+    ///
+    /// Events that do not fit into one transaction are shared out over the writers.
     pub async fn write(&self, events: Vec<Event>) -> Vec<Outcome> {
         let count = events.len();
         if let Some(retry_after) = self.pause.left() {
@@ -80,24 +84,38 @@ impl DirectPath {
             return refuse_all(count, Duration::from_secs(1));
         };
         metrics::direct_waiting(self.events_max - self.room.available_permits());
-        let (reply, answer) = oneshot::channel();
-        if self
-            .jobs
-            .send(Job {
-                events,
+        let room = Arc::new(room);
+        let mut answers = Vec::with_capacity(count.div_ceil(self.batch_max));
+        let mut events = events.into_iter();
+        loop {
+            let part: Vec<Event> = events.by_ref().take(self.batch_max).collect();
+            if part.is_empty() {
+                break;
+            }
+            let part_len = part.len();
+            let (reply, answer) = oneshot::channel();
+            // Without a writer the reply is dropped with the job, and the answer is an error.
+            let _ = self.jobs.send(Job {
+                events: part,
                 reply,
-                _room: room,
-            })
-            .is_err()
-        {
-            return refuse_all(count, Duration::from_secs(1));
+                _room: Arc::clone(&room),
+            });
+            answers.push((part_len, answer));
         }
-        match answer.await {
-            Ok(Some(outcomes)) => outcomes.into_iter().map(to_outcome).collect(),
-            Ok(None) | Err(_) => {
-                refuse_all(count, self.pause.left().unwrap_or(PAUSE_AFTER_FAILURE))
+        drop(room);
+        let mut outcomes = Vec::with_capacity(count);
+        for (part_len, answer) in answers {
+            match answer.await {
+                Ok(Some(written)) => outcomes.extend(written.into_iter().map(to_outcome)),
+                Ok(None) | Err(_) => {
+                    outcomes.extend(refuse_all(
+                        part_len,
+                        self.pause.left().unwrap_or(PAUSE_AFTER_FAILURE),
+                    ));
+                }
             }
         }
+        outcomes
     }
 
     /// Stores what was taken, refuses what comes after, and returns when the writers have ended.

@@ -49,13 +49,21 @@ pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool,
         ),
     };
     let options: PgConnectOptions = config.database_url.expose_secret().parse()?;
-    let options = options.application_name("analytics-ingestor").options([
+    let mut options = options.application_name("analytics-ingestor").options([
         ("statement_timeout", statement_timeout_ms.to_string()),
         // An acknowledgement promises that the event is on disk, whatever the role's default is.
         ("synchronous_commit", "on".to_owned()),
         // Short statements over indexes: compiling them costs more than it saves.
         ("jit", "off".to_owned()),
     ]);
+    if purpose == Purpose::Write {
+        options = options.options([
+            // Planning write_batch.sql takes longer than running it for a few events; one plan does for all sizes.
+            ("plan_cache_mode", "force_generic_plan"),
+            // That plan may be made while a table is empty and used when it has millions of rows.
+            ("enable_seqscan", "off"),
+        ]);
+    }
     Ok(PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(Duration::from_millis(config.database_connect_timeout_ms))
