@@ -6,7 +6,7 @@
 # database. Ctrl-C stops server and consumer; PostgreSQL and Kafka go on until `make stop`.
 # With --detach it returns as soon as the server is ready, and the logs go to .local/logs.
 #
-# PORT (8080), CONSUMER_PORT (8081), HOST (127.0.0.1), PGPORT, KAFKA_PORT, DATABASE_URL, KAFKA_BROKERS, JWT_SECRET,
+# PORT (8080), CONSUMER_PORT (8081), LISTEN_ADDRESS (127.0.0.1), PGPORT, KAFKA_PORT, DATABASE_URL, KAFKA_BROKERS, JWT_SECRET,
 # RUST_LOG: as in the README; also from .env. PROFILE=dev makes programs that are quicker to build and slower to run.
 set -euo pipefail
 # shellcheck source=scripts/processes.sh
@@ -35,7 +35,7 @@ esac
 load_env_file
 export PORT="${PORT:-8080}" CONSUMER_PORT="${CONSUMER_PORT:-8081}"
 # Anybody knows the passwords of the fixtures, so the network is not let in unless asked for.
-export HOST="${HOST:-127.0.0.1}"
+export LISTEN_ADDRESS="${LISTEN_ADDRESS:-127.0.0.1}"
 export KAFKA_ENABLED="${KAFKA_ENABLED:-false}" SIGNUP_ENABLED="${SIGNUP_ENABLED:-true}"
 URL="http://localhost:$PORT"
 

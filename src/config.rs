@@ -76,9 +76,9 @@ pub struct ConsumerProgramConfig {
     /// Port of /livez, /readyz and /metrics.
     #[arg(long, env = "CONSUMER_PORT", default_value_t = 8081)]
     pub consumer_port: u16,
-    /// Address to listen on.
-    #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
-    pub host: IpAddr,
+    /// Address to listen on; 127.0.0.1 keeps other machines out.
+    #[arg(long, env = "LISTEN_ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    pub listen_address: IpAddr,
     /// PostgreSQL.
     #[command(flatten)]
     pub database: DatabaseConfig,
@@ -106,9 +106,9 @@ pub struct HttpConfig {
     /// Port of the API.
     #[arg(long, env = "PORT", default_value_t = 8080)]
     pub port: u16,
-    /// Address to listen on.
-    #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
-    pub host: IpAddr,
+    /// Address to listen on; 127.0.0.1 keeps other machines out.
+    #[arg(long, env = "LISTEN_ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    pub listen_address: IpAddr,
     /// Most time for finishing what was accepted after SIGTERM or SIGINT, in milliseconds.
     #[arg(long, env = "SHUTDOWN_TIMEOUT_MS", default_value_t = 20_000)]
     pub shutdown_timeout_ms: u64,

@@ -15,6 +15,8 @@ pub mod auth;
 pub mod config;
 /// From the topic into PostgreSQL: what a batch of records means.
 pub mod consumer;
+/// The operator's tool: one subcommand a file.
+pub mod ctl;
 /// What an event is: pure rules, from client JSON and from the topic's envelope.
 pub mod event;
 /// The HTTP API: routes, extractors, the one map from errors to answers.

@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
         handler,
     )?;
 
-    let listener = TcpListener::bind((config.host, config.consumer_port))
+    let listener = TcpListener::bind((config.listen_address, config.consumer_port))
         .await
         .with_context(|| {
             format!(

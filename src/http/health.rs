@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::answer::Json;
 use super::state::AppState;
+use crate::store;
 
 /// How long an answer of a store stands: probes come every few seconds from several sides.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -56,7 +57,7 @@ impl Health {
         {
             return reachable;
         }
-        let database = timeout(PROBE_TIMEOUT, sqlx::query("SELECT 1").execute(&self.db));
+        let database = timeout(PROBE_TIMEOUT, store::ping(&self.db));
         let kafka = async {
             match &self.kafka {
                 Some(inspector) => Some(matches!(

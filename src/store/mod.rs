@@ -72,3 +72,11 @@ pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool,
         .test_before_acquire(false)
         .connect_lazy_with(options))
 }
+
+/// Asks the database for a sign of life.
+///
+/// # Errors
+/// If it gives none.
+pub async fn ping(db: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT 1").execute(db).await.map(|_| ())
+}
