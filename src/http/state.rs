@@ -3,14 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_toolkit::{Inspector, Producer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 use super::Health;
 use crate::auth::{Passwords, Tokens};
-use crate::config::HttpConfig;
-use crate::sink::Ingest;
+use crate::config::{HttpConfig, ServerConfig};
+use crate::sink::{Breaker, DirectPath, Ingest, KafkaPath};
+use crate::store::{self, EventWriter, Purpose};
+
+/// Most time for the brokers to answer a health probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What every handler can reach; cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,6 +36,44 @@ pub struct AppState {
     pub health: Health,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
+}
+
+impl AppState {
+    /// Puts the application together as configured; must run inside a runtime. No store has to be up.
+    ///
+    /// # Errors
+    /// If a setting cannot be used.
+    pub fn assemble(config: &ServerConfig, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+        let db = store::connect_lazy(&config.database, Purpose::Read)?;
+        let writer = EventWriter::new(
+            store::connect_lazy(&config.database, Purpose::Write)?,
+            config.database.write_deadline(),
+            "direct",
+        );
+        let direct = DirectPath::start(writer, &config.ingest);
+        let (ingest, inspector) = if config.kafka_mode.kafka_enabled {
+            let producer = Producer::connect(&config.kafka, &config.producer)?;
+            let breaker = Breaker::new(
+                config.kafka_mode.kafka_breaker_failures,
+                Duration::from_millis(config.kafka_mode.kafka_breaker_open_ms),
+            );
+            let path = KafkaPath::new(producer, &config.topics.kafka_topic);
+            let inspector = Inspector::new(&config.kafka, PROBE_TIMEOUT)?;
+            (Ingest::kafka(path, breaker, direct), Some(inspector))
+        } else {
+            (Ingest::direct(direct), None)
+        };
+        Ok(Self {
+            health: Health::new(db.clone(), inspector),
+            ingest,
+            db,
+            tokens: Tokens::new(&config.auth.jwt_secret, config.auth.auth_tokens_cached_max),
+            passwords: Passwords::new()?,
+            signup_enabled: config.auth.signup_enabled,
+            limits: Limits::new(&config.http),
+            metrics,
+        })
+    }
 }
 
 /// What a request may bring; the numbers of contract 12.3.
