@@ -23,7 +23,8 @@ RETENTION_MS=604800000
 
 usage() { sed -n '2,/^set /p' "$0" | sed '$d; s/^# \{0,1\}//'; }
 
-docker_answers() { command -v docker >/dev/null && docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; }
+# The container has one name, so a second set of services beside the first is always native.
+docker_answers() { [[ -z "${INGESTOR_LOCAL:-}" ]] && command -v docker >/dev/null && docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; }
 container_runs() { [[ "$(docker inspect -f '{{.State.Running}}' analytics-kafka 2>/dev/null)" == true ]]; }
 compose() { docker compose -f "$PROJECT/docker-compose.kafka.yml" "$@"; }
 

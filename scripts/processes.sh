@@ -3,8 +3,9 @@
 # A pid alone proves nothing (numbers are used again), so every process is recognised by a text in its command line too.
 
 PROJECT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+# INGESTOR_LOCAL puts data and processes elsewhere, so that a second set of services can run beside the first.
 # shellcheck disable=SC2034  # read by the scripts that source this file
-LOCAL="$PROJECT/.local"
+LOCAL="${INGESTOR_LOCAL:-$PROJECT/.local}"
 
 say() { printf '%s\n' "$*"; }
 fail() {

@@ -6,7 +6,8 @@
 KAFKA_VERSION=4.3.1
 
 KAFKA_FOLDER="$LOCAL/kafka"
-KAFKA_LIBS="$KAFKA_FOLDER/libs-$KAFKA_VERSION"
+# One download serves every set of services.
+KAFKA_LIBS="$PROJECT/.local/kafka/libs-$KAFKA_VERSION"
 KAFKA_PID="$KAFKA_FOLDER/kafka.pid"
 # In the broker's command line, and in no other process's.
 KAFKA_MARK="-Dkafka.logs.dir=$KAFKA_FOLDER/logs"
