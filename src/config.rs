@@ -8,9 +8,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use kafka_toolkit::config::{ConsumerConfig, KafkaConfig, ProducerConfig};
 use secrecy::{ExposeSecret, SecretString};
 
+/// The consumer group of this product.
+pub const CONSUMER_GROUP: &str = "analytics-event-processors";
+
 /// Where this product has a better default than the toolkit, which knows nothing of it.
 const DEFAULTS: [(&str, &str); 3] = [
-    ("kafka_group_id", "analytics-event-processors"),
+    ("kafka_group_id", CONSUMER_GROUP),
     ("kafka_client_id", "analytics-ingestor"),
     ("kafka_metrics_prefix", "ingestor_kafka_"),
 ];
