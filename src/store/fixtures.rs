@@ -29,7 +29,7 @@ pub struct FixtureUser {
 
 const TEST123: &str = "$2a$10$g29Vxi1hiRXmj8GrsUYrVOnBuo/AcdQkL1KD7QjlwuRYMhC9DKZRS";
 const PASSWORD: &str = "$2a$10$92IXUNpkjO0rOQ5byMi.Ye4oKoEa3Ro9llC/.og/at2.uheWG/igi";
-const PASSWORD123: &str = "ARGON";
+const PASSWORD123: &str = "$argon2id$v=19$m=19456,t=2,p=1$AElZs/mybLdmASlWywIfhA$JHWXcghei1kz3H9/ka3QATo+5YUNNv3LLRfAEg14Ixo";
 
 /// The accounts of both sets.
 pub const USERS: [FixtureUser; 12] = [

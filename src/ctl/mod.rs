@@ -1,0 +1,112 @@
+//! The operator's tool: one subcommand a file.
+//!
+//! A subcommand takes its arguments and gives back an [`Answer`]; only this file prints answers and turns them into
+//! exit codes (0 done, 1 not done, 2 wrong use). Progress and warnings go to standard error, so that what is on
+//! standard output is the answer and nothing else. The rules live elsewhere: this module only calls them.
+
+mod answer;
+mod database;
+mod dlq;
+mod lag;
+mod load;
+mod migrate;
+mod progress;
+mod seed;
+mod table;
+mod tenant;
+mod topics;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::TelemetryConfig;
+
+/// The operator's tool of the analytics pipeline of live quizzes.
+///
+/// `ctl help SUBCOMMAND` lists the settings of one subcommand; most can also be given by an environment variable, the
+/// same ones that the server and the consumer read.
+#[derive(Debug, Parser)]
+#[command(name = "ctl", version)]
+pub struct Ctl {
+    /// Answer with one line of JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Logs.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Wait for the database and bring its schema up to date.
+    Migrate(migrate::MigrateArgs),
+    /// Load the fixture sets A and B.
+    Seed(seed::SeedArgs),
+    /// Tenants.
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Accounts.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Topics.
+    #[command(subcommand)]
+    Topics(topics::TopicsCommand),
+    /// How far the consumer group is behind, per partition.
+    Lag(lag::LagArgs),
+    /// Dead letters: records that can never be stored.
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
+    /// Send events to a server: a file of them, or simulated classrooms.
+    ///
+    /// Every event is accounted for at the end; the exit code is 1 if one is not acknowledged.
+    Load(Box<load::LoadArgs>),
+}
+
+impl Ctl {
+    /// Does what was asked and prints the answer.
+    ///
+    /// # Errors
+    /// If it can't be done; the text says why.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let json = self.json;
+        match self.command {
+            Command::Migrate(args) => answer::print(json, &migrate::migrate(args).await?),
+            Command::Seed(args) => answer::print(json, &seed::seed(args).await?),
+            Command::Tenant(tenant::TenantCommand::Add(args)) => {
+                answer::print(json, &tenant::add(args).await?)
+            }
+            Command::Tenant(tenant::TenantCommand::List(args)) => {
+                answer::print(json, &tenant::list(args).await?)
+            }
+            Command::User(user::UserCommand::Add(args)) => {
+                answer::print(json, &user::add(args).await?)
+            }
+            Command::Topics(topics::TopicsCommand::Ensure(args)) => {
+                answer::print(json, &topics::ensure(args).await?)
+            }
+            Command::Lag(args) => answer::print(json, &lag::lag(args).await?),
+            Command::Dlq(dlq::DlqCommand::List(args)) => {
+                answer::print(json, &dlq::list(args).await?)
+            }
+            Command::Load(args) => answer::print(json, &load::load(*args).await?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Ctl::command().debug_assert();
+    }
+}
