@@ -1,0 +1,216 @@
+//! A database of its own for every test, copied from a migrated template and dropped at the end.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use analytics_ingestor::config::DatabaseConfig;
+use analytics_ingestor::store::{self, EventWriter, MIGRATOR, Purpose};
+use clap::Parser;
+use reqwest::Url;
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnection, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgPool};
+use tokio::sync::OnceCell;
+
+/// Serialises the making of the template over all test processes.
+const TEMPLATE_LOCK: i64 = 0x6974_5f74_6d70_6c00;
+
+#[derive(Parser)]
+struct Environment {
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+/// The server that the tests may make databases on.
+///
+/// # Panics
+/// When `DATABASE_URL` is missing.
+fn server_url() -> Url {
+    let environment = Environment::try_parse_from(["it"]).unwrap_or_else(|error| {
+        panic!(
+            "the tests need a PostgreSQL server in DATABASE_URL; `make test` starts one\n{error}"
+        )
+    });
+    environment
+        .database
+        .database_url
+        .expose_secret()
+        .parse()
+        .expect("DATABASE_URL is a URL")
+}
+
+fn url_of(database: &str) -> Url {
+    let mut url = server_url();
+    url.set_path(database);
+    url
+}
+
+async fn connect(url: &Url) -> PgConnection {
+    PgConnection::connect(url.as_str())
+        .await
+        .unwrap_or_else(|error| {
+            panic!(
+                "no PostgreSQL answers at {}:{} (DATABASE_URL); `make test` starts one: {error}",
+                url.host_str().unwrap_or_default(),
+                url.port().unwrap_or(5432)
+            )
+        })
+}
+
+async fn run(connection: &mut PgConnection, statement: String) {
+    sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+        .execute(connection)
+        .await
+        .unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+/// The migrated database that all others are copied from; it stays for the next run, as long as the migrations do.
+async fn template() -> &'static str {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    TEMPLATE
+        .get_or_init(|| async {
+            let mut hasher = DefaultHasher::new();
+            for migration in MIGRATOR.iter() {
+                migration.checksum.hash(&mut hasher);
+            }
+            let name = format!("it_template_{:016x}", hasher.finish());
+            let mut server = connect(&server_url()).await;
+            sqlx::query("SELECT pg_advisory_lock($1)")
+                .bind(TEMPLATE_LOCK)
+                .execute(&mut server)
+                .await
+                .expect("a lock can be taken");
+            let others: Vec<String> = sqlx::query_scalar(
+                "SELECT datname FROM pg_database WHERE datname LIKE 'it\\_template\\_%'",
+            )
+            .fetch_all(&mut server)
+            .await
+            .expect("the databases can be listed");
+            if !others.contains(&name) {
+                for stale in others {
+                    run(&mut server, format!("DROP DATABASE {stale} WITH (FORCE)")).await;
+                }
+                // A run that is interrupted here must not leave a template that is migrated in part.
+                let unfinished = format!("{name}_unfinished");
+                run(
+                    &mut server,
+                    format!("DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)"),
+                )
+                .await;
+                run(&mut server, format!("CREATE DATABASE {unfinished}")).await;
+                let mut fresh = connect(&url_of(&unfinished)).await;
+                MIGRATOR.run(&mut fresh).await.expect("the migrations run");
+                fresh.close().await.expect("the connection closes");
+                run(
+                    &mut server,
+                    format!("ALTER DATABASE {unfinished} RENAME TO {name}"),
+                )
+                .await;
+            }
+            server.close().await.expect("the connection closes");
+            name
+        })
+        .await
+}
+
+/// A migrated database, dropped with this value.
+pub(crate) struct TestDb {
+    name: String,
+    /// For looking at what was stored.
+    pub(crate) pool: PgPool,
+}
+
+impl TestDb {
+    pub(crate) async fn new() -> Self {
+        let template = template().await;
+        let name = format!("it_{}", uuid::Uuid::new_v4().simple());
+        let mut server = connect(&server_url()).await;
+        run(
+            &mut server,
+            format!("CREATE DATABASE {name} TEMPLATE {template}"),
+        )
+        .await;
+        server.close().await.expect("the connection closes");
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect_lazy(url_of(&name).as_str())
+            .expect("the URL is well formed");
+        Self { name, pool }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        url_of(&self.name).into()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A pool as the programs use it for writing, with so many connections.
+    pub(crate) fn write_pool(&self, connections: u32) -> PgPool {
+        write_pool(&self.url(), connections)
+    }
+
+    /// A writer with a pool of its own.
+    pub(crate) fn writer(&self, connections: u32) -> EventWriter {
+        let deadline = std::time::Duration::from_secs(20);
+        EventWriter::new(self.write_pool(connections), deadline, "direct")
+    }
+
+    pub(crate) async fn execute(&self, statement: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    /// The one number that a query yields.
+    pub(crate) async fn number(&self, query: &str) -> i64 {
+        number(&self.pool, query).await
+    }
+}
+
+/// A pool as the programs use it for writing.
+pub(crate) fn write_pool(url: &str, connections: u32) -> PgPool {
+    let connections = connections.to_string();
+    let arguments = [
+        "it",
+        "--database-url",
+        url,
+        "--database-write-connections-max",
+        &connections,
+    ];
+    let environment = Environment::try_parse_from(arguments).expect("the arguments are good");
+    store::connect_lazy(&environment.database, Purpose::Write).expect("the URL is well formed")
+}
+
+/// The one number that a query yields.
+pub(crate) async fn number(pool: &PgPool, query: &str) -> i64 {
+    let query = format!("SELECT ({query})::bigint");
+    sqlx::query_scalar(AssertSqlSafe(query.clone()))
+        .fetch_one(pool)
+        .await
+        .unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        let name = self.name.clone();
+        // The test's own runtime is ending, and a drop cannot wait on it.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime can be made");
+            runtime.block_on(async {
+                let mut server = connect(&server_url()).await;
+                run(
+                    &mut server,
+                    format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+                )
+                .await;
+            });
+        });
+        // A second panic would hide the first one's reason.
+        let _ = dropping.join();
+    }
+}

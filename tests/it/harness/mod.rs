@@ -1,0 +1,15 @@
+//! What the tests stand on: databases, topics, the application, its programs, and waiting for a condition.
+//!
+//! Owns everything that a test makes and must leave behind as it was. Judges nothing: that is the tests' work.
+
+pub(crate) mod app;
+pub(crate) mod client;
+pub(crate) mod database;
+pub(crate) mod event;
+pub(crate) mod rows;
+pub(crate) mod wait;
+
+pub(crate) use app::{App, Setup};
+pub(crate) use client::{Client, Reply};
+pub(crate) use database::TestDb;
+pub(crate) use wait::{PATIENCE, eventually};
