@@ -185,6 +185,7 @@ impl DeadLetterWriter {
         partition: i32,
         given_up: &[GivenUp],
         stop: &CancellationToken,
+        on_trouble: impl Fn(),
     ) -> bool {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut missing: Vec<&GivenUp> = given_up.iter().collect();
@@ -195,6 +196,7 @@ impl DeadLetterWriter {
                 .collect();
             let answers = self.producer.send_all(&self.topic, messages).await;
             let mut still_missing = Vec::new();
+            let mut reason = None;
             for (given_up, answer) in missing.into_iter().zip(answers) {
                 match answer {
                     Ok(_) => self
@@ -203,21 +205,22 @@ impl DeadLetterWriter {
                         .dead_letter(topic, given_up.failure.class.as_str()),
                     Err(error) => {
                         self.producer.metrics().dead_letter_failed(&error);
-                        tracing::error!(
-                            kafka.topic = topic,
-                            kafka.partition = partition,
-                            kafka.offset = given_up.record.offset,
-                            dead_letter.topic = self.topic,
-                            %error,
-                            "a dead letter could not be written and is tried again"
-                        );
+                        reason.get_or_insert(error);
                         still_missing.push(given_up);
                     }
                 }
             }
-            if still_missing.is_empty() {
-                return true;
-            }
+            let Some(error) = reason else { return true };
+            tracing::error!(
+                kafka.topic = topic,
+                kafka.partition = partition,
+                kafka.offset = still_missing[0].record.offset,
+                records = still_missing.len(),
+                dead_letter.topic = self.topic,
+                %error,
+                "dead letters could not be written and are tried again"
+            );
+            on_trouble();
             missing = still_missing;
             tokio::select! {
                 () = stop.cancelled() => return false,

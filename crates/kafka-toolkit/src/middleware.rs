@@ -8,7 +8,7 @@ use std::time::Instant;
 use tracing::Instrument;
 
 use crate::config::KafkaConfig;
-use crate::consumer::{Handler, Outcome};
+use crate::consumer::{Failure, Handler, Outcome};
 use crate::metrics::{HandlerMetrics, Registry};
 use crate::record::Batch;
 use crate::trace::TraceContext;
@@ -70,15 +70,19 @@ impl<H: Handler> Handler for Logged<H> {
 
 fn report(outcomes: &[Outcome], started: Instant) {
     let duration_ms = started.elapsed().as_millis();
-    let mut failures = outcomes.iter().filter_map(|outcome| match outcome {
-        Outcome::Done => None,
-        Outcome::Failed(failure) => Some(failure),
-    });
-    match failures.next() {
-        None => tracing::debug!(duration_ms, "handled a batch"),
+    let failures: Vec<&Failure> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Done => None,
+            Outcome::Failed(failure) => Some(failure),
+        })
+        .collect();
+    // A refusal is a normal answer of the business, and not worth anybody's attention by itself.
+    match failures.iter().find(|failure| !failure.class.is_final()) {
+        None => tracing::debug!(duration_ms, refused = failures.len(), "handled a batch"),
         Some(first) => tracing::warn!(
             duration_ms,
-            failed = 1 + failures.count(),
+            failed = failures.len(),
             error.class = first.class.as_str(),
             error.name = %first.name,
             error.message = %first.message,

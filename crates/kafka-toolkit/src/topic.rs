@@ -115,7 +115,7 @@ pub enum TopicError {
     Config(#[from] ConfigError),
     /// The cluster did not answer, or refused.
     #[error("the cluster did not answer: {0}")]
-    Cluster(#[from] KafkaError),
+    Cluster(String),
     /// One topic could not be created or described.
     #[error("topic {topic}: {reason}")]
     Topic {
@@ -124,6 +124,12 @@ pub enum TopicError {
         /// The cluster's reason.
         reason: String,
     },
+}
+
+impl From<KafkaError> for TopicError {
+    fn from(error: KafkaError) -> Self {
+        Self::Cluster(error.to_string())
+    }
 }
 
 /// Creates and checks topics.

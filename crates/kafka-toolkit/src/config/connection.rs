@@ -72,6 +72,7 @@ pub struct KafkaConfig {
         id = "kafka_brokers",
         long = "kafka-brokers",
         env = "KAFKA_BROKERS",
+        value_name = "KAFKA_BROKERS",
         value_delimiter = ',',
         default_value = "localhost:9092"
     )]
@@ -82,6 +83,7 @@ pub struct KafkaConfig {
         id = "kafka_client_id",
         long = "kafka-client-id",
         env = "KAFKA_CLIENT_ID",
+        value_name = "KAFKA_CLIENT_ID",
         default_value = "kafka-toolkit"
     )]
     pub client_id: String,
@@ -91,6 +93,7 @@ pub struct KafkaConfig {
         id = "kafka_security_protocol",
         long = "kafka-security-protocol",
         env = "KAFKA_SECURITY_PROTOCOL",
+        value_name = "KAFKA_SECURITY_PROTOCOL",
         value_enum,
         ignore_case = true,
         default_value = "plaintext"
@@ -102,6 +105,7 @@ pub struct KafkaConfig {
         id = "kafka_sasl_mechanism",
         long = "kafka-sasl-mechanism",
         env = "KAFKA_SASL_MECHANISM",
+        value_name = "KAFKA_SASL_MECHANISM",
         value_enum,
         ignore_case = true
     )]
@@ -111,7 +115,8 @@ pub struct KafkaConfig {
     #[arg(
         id = "kafka_sasl_username",
         long = "kafka-sasl-username",
-        env = "KAFKA_SASL_USERNAME"
+        env = "KAFKA_SASL_USERNAME",
+        value_name = "KAFKA_SASL_USERNAME"
     )]
     pub sasl_username: Option<String>,
 
@@ -120,6 +125,7 @@ pub struct KafkaConfig {
         id = "kafka_sasl_password",
         long = "kafka-sasl-password",
         env = "KAFKA_SASL_PASSWORD",
+        value_name = "KAFKA_SASL_PASSWORD",
         hide_env_values = true
     )]
     pub sasl_password: Option<SecretString>,
@@ -128,7 +134,8 @@ pub struct KafkaConfig {
     #[arg(
         id = "kafka_ssl_ca_location",
         long = "kafka-ssl-ca-location",
-        env = "KAFKA_SSL_CA_LOCATION"
+        env = "KAFKA_SSL_CA_LOCATION",
+        value_name = "KAFKA_SSL_CA_LOCATION"
     )]
     pub ssl_ca_location: Option<PathBuf>,
 
@@ -137,6 +144,7 @@ pub struct KafkaConfig {
         id = "kafka_reconnect_backoff_max_ms",
         long = "kafka-reconnect-backoff-max-ms",
         env = "KAFKA_RECONNECT_BACKOFF_MAX_MS",
+        value_name = "KAFKA_RECONNECT_BACKOFF_MAX_MS",
         default_value_t = 500
     )]
     pub reconnect_backoff_max_ms: u64,
@@ -146,6 +154,7 @@ pub struct KafkaConfig {
         id = "kafka_metrics_prefix",
         long = "kafka-metrics-prefix",
         env = "KAFKA_METRICS_PREFIX",
+        value_name = "KAFKA_METRICS_PREFIX",
         default_value = "kafka_"
     )]
     pub metrics_prefix: String,

@@ -19,6 +19,7 @@ pub struct ConsumerConfig {
         id = "kafka_group_id",
         long = "kafka-group-id",
         env = "KAFKA_GROUP_ID",
+        value_name = "KAFKA_GROUP_ID",
         default_value = ""
     )]
     pub group_id: String,
@@ -28,6 +29,7 @@ pub struct ConsumerConfig {
         id = "kafka_session_timeout_ms",
         long = "kafka-session-timeout-ms",
         env = "KAFKA_SESSION_TIMEOUT_MS",
+        value_name = "KAFKA_SESSION_TIMEOUT_MS",
         default_value_t = 10_000
     )]
     pub session_timeout_ms: u64,
@@ -37,6 +39,7 @@ pub struct ConsumerConfig {
         id = "kafka_heartbeat_ms",
         long = "kafka-heartbeat-ms",
         env = "KAFKA_HEARTBEAT_MS",
+        value_name = "KAFKA_HEARTBEAT_MS",
         default_value_t = 3000
     )]
     pub heartbeat_ms: u64,
@@ -46,6 +49,7 @@ pub struct ConsumerConfig {
         id = "kafka_fetch_wait_ms",
         long = "kafka-fetch-wait-ms",
         env = "KAFKA_FETCH_WAIT_MS",
+        value_name = "KAFKA_FETCH_WAIT_MS",
         default_value_t = 100
     )]
     pub fetch_wait_ms: u64,
@@ -55,6 +59,7 @@ pub struct ConsumerConfig {
         id = "kafka_prefetch_kbytes_max",
         long = "kafka-prefetch-kbytes-max",
         env = "KAFKA_PREFETCH_KBYTES_MAX",
+        value_name = "KAFKA_PREFETCH_KBYTES_MAX",
         default_value_t = 16_384
     )]
     pub prefetch_kbytes_max: u64,
@@ -64,6 +69,7 @@ pub struct ConsumerConfig {
         id = "kafka_batch_records_max",
         long = "kafka-batch-records-max",
         env = "KAFKA_BATCH_RECORDS_MAX",
+        value_name = "KAFKA_BATCH_RECORDS_MAX",
         default_value_t = 1000
     )]
     pub batch_records_max: usize,
@@ -73,6 +79,7 @@ pub struct ConsumerConfig {
         id = "kafka_batch_kbytes_max",
         long = "kafka-batch-kbytes-max",
         env = "KAFKA_BATCH_KBYTES_MAX",
+        value_name = "KAFKA_BATCH_KBYTES_MAX",
         default_value_t = 8192
     )]
     pub batch_kbytes_max: usize,
@@ -82,6 +89,7 @@ pub struct ConsumerConfig {
         id = "kafka_batch_age_ms",
         long = "kafka-batch-age-ms",
         env = "KAFKA_BATCH_AGE_MS",
+        value_name = "KAFKA_BATCH_AGE_MS",
         default_value_t = 5
     )]
     pub batch_age_ms: u64,
@@ -91,6 +99,7 @@ pub struct ConsumerConfig {
         id = "kafka_retry_attempts_max",
         long = "kafka-retry-attempts-max",
         env = "KAFKA_RETRY_ATTEMPTS_MAX",
+        value_name = "KAFKA_RETRY_ATTEMPTS_MAX",
         default_value_t = 5
     )]
     pub retry_attempts_max: u32,
@@ -100,6 +109,7 @@ pub struct ConsumerConfig {
         id = "kafka_retry_backoff_ms",
         long = "kafka-retry-backoff-ms",
         env = "KAFKA_RETRY_BACKOFF_MS",
+        value_name = "KAFKA_RETRY_BACKOFF_MS",
         default_value_t = 100
     )]
     pub retry_backoff_ms: u64,
@@ -109,6 +119,7 @@ pub struct ConsumerConfig {
         id = "kafka_retry_backoff_max_ms",
         long = "kafka-retry-backoff-max-ms",
         env = "KAFKA_RETRY_BACKOFF_MAX_MS",
+        value_name = "KAFKA_RETRY_BACKOFF_MAX_MS",
         default_value_t = 5000
     )]
     pub retry_backoff_max_ms: u64,
@@ -118,6 +129,7 @@ pub struct ConsumerConfig {
         id = "kafka_drain_deadline_ms",
         long = "kafka-drain-deadline-ms",
         env = "KAFKA_DRAIN_DEADLINE_MS",
+        value_name = "KAFKA_DRAIN_DEADLINE_MS",
         default_value_t = 5000
     )]
     pub drain_deadline_ms: u64,
@@ -127,6 +139,7 @@ pub struct ConsumerConfig {
         id = "kafka_commit_interval_ms",
         long = "kafka-commit-interval-ms",
         env = "KAFKA_COMMIT_INTERVAL_MS",
+        value_name = "KAFKA_COMMIT_INTERVAL_MS",
         default_value_t = 200
     )]
     pub commit_interval_ms: u64,
@@ -136,6 +149,7 @@ pub struct ConsumerConfig {
         id = "kafka_dlq_run_max",
         long = "kafka-dlq-run-max",
         env = "KAFKA_DLQ_RUN_MAX",
+        value_name = "KAFKA_DLQ_RUN_MAX",
         default_value_t = 100
     )]
     pub dlq_run_max: u32,
@@ -145,6 +159,7 @@ pub struct ConsumerConfig {
         id = "kafka_dlq_ratio_max",
         long = "kafka-dlq-ratio-max",
         env = "KAFKA_DLQ_RATIO_MAX",
+        value_name = "KAFKA_DLQ_RATIO_MAX",
         default_value_t = 0.2
     )]
     pub dlq_ratio_max: f64,
@@ -154,6 +169,7 @@ pub struct ConsumerConfig {
         id = "kafka_dlq_window_records",
         long = "kafka-dlq-window-records",
         env = "KAFKA_DLQ_WINDOW_RECORDS",
+        value_name = "KAFKA_DLQ_WINDOW_RECORDS",
         default_value_t = 1000
     )]
     pub dlq_window_records: u32,
@@ -163,6 +179,7 @@ pub struct ConsumerConfig {
         id = "kafka_dlq_probe_ms",
         long = "kafka-dlq-probe-ms",
         env = "KAFKA_DLQ_PROBE_MS",
+        value_name = "KAFKA_DLQ_PROBE_MS",
         default_value_t = 30_000
     )]
     pub dlq_probe_ms: u64,

@@ -46,6 +46,7 @@ pub struct ProducerConfig {
         id = "kafka_linger_ms",
         long = "kafka-linger-ms",
         env = "KAFKA_LINGER_MS",
+        value_name = "KAFKA_LINGER_MS",
         default_value_t = 0.0
     )]
     pub linger_ms: f64,
@@ -55,6 +56,7 @@ pub struct ProducerConfig {
         id = "kafka_compression",
         long = "kafka-compression",
         env = "KAFKA_COMPRESSION",
+        value_name = "KAFKA_COMPRESSION",
         value_enum,
         ignore_case = true,
         default_value = "lz4"
@@ -66,6 +68,7 @@ pub struct ProducerConfig {
         id = "kafka_produce_deadline_ms",
         long = "kafka-produce-deadline-ms",
         env = "KAFKA_PRODUCE_DEADLINE_MS",
+        value_name = "KAFKA_PRODUCE_DEADLINE_MS",
         default_value_t = 1000
     )]
     pub produce_deadline_ms: u64,
@@ -75,6 +78,7 @@ pub struct ProducerConfig {
         id = "kafka_queue_messages_max",
         long = "kafka-queue-messages-max",
         env = "KAFKA_QUEUE_MESSAGES_MAX",
+        value_name = "KAFKA_QUEUE_MESSAGES_MAX",
         default_value_t = 100_000
     )]
     pub queue_messages_max: u64,
@@ -84,6 +88,7 @@ pub struct ProducerConfig {
         id = "kafka_queue_kbytes_max",
         long = "kafka-queue-kbytes-max",
         env = "KAFKA_QUEUE_KBYTES_MAX",
+        value_name = "KAFKA_QUEUE_KBYTES_MAX",
         default_value_t = 65_536
     )]
     pub queue_kbytes_max: u64,
@@ -93,6 +98,7 @@ pub struct ProducerConfig {
         id = "kafka_message_bytes_max",
         long = "kafka-message-bytes-max",
         env = "KAFKA_MESSAGE_BYTES_MAX",
+        value_name = "KAFKA_MESSAGE_BYTES_MAX",
         default_value_t = 1_000_000
     )]
     pub message_bytes_max: u64,

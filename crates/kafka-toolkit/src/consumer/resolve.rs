@@ -202,14 +202,11 @@ impl<H: Handler> Resolver<H> {
                 "a record becomes a dead letter"
             );
         }
+        let topic = &self.partition.topic;
+        let waiting = || self.rest(false, true);
         let written = self
             .dead_letters
-            .write(
-                &self.partition.topic,
-                self.partition.partition,
-                dead,
-                &self.stop,
-            )
+            .write(topic, self.partition.partition, dead, &self.stop, waiting)
             .await;
         if written {
             self.metrics.dead.increment(dead.len() as u64);

@@ -31,7 +31,7 @@ pub enum InspectError {
     Config(#[from] ConfigError),
     /// The cluster did not answer, or refused.
     #[error("the cluster did not answer: {0}")]
-    Cluster(#[from] KafkaError),
+    Cluster(String),
     /// There is no such topic.
     #[error("the topic {0} does not exist")]
     UnknownTopic(String),
@@ -43,6 +43,12 @@ pub enum InspectError {
         /// How long was waited.
         waited: Duration,
     },
+}
+
+impl From<KafkaError> for InspectError {
+    fn from(error: KafkaError) -> Self {
+        Self::Cluster(error.to_string())
+    }
 }
 
 /// A broker of the cluster.

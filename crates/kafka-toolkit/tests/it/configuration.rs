@@ -1,6 +1,7 @@
 //! Settings: what is refused, what it says, what it hides.
 
-use kafka_toolkit::config::SecurityProtocol;
+use clap::{CommandFactory, Parser};
+use kafka_toolkit::config::{Compression, SecurityProtocol};
 use kafka_toolkit::{
     ConfigError, Consumer, ConsumerConfig, DeadLetterWriter, KafkaConfig, Producer, ProducerConfig,
 };
@@ -27,6 +28,56 @@ fn the_settings_of_an_empty_environment_are_the_published_defaults() {
     );
     assert_eq!(KafkaConfig::default().brokers, ["localhost:9092"]);
     assert_eq!(ProducerConfig::default().produce_deadline_ms, 1000);
+}
+
+#[derive(clap::Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    kafka: KafkaConfig,
+    #[command(flatten)]
+    producer: ProducerConfig,
+    #[command(flatten)]
+    consumer: ConsumerConfig,
+}
+
+#[test]
+fn all_groups_fit_into_one_command_line_whose_help_names_every_variable() {
+    let mut command = CommandLine::command();
+    command.clone().debug_assert();
+    let help = command.render_long_help().to_string();
+    let arguments: Vec<_> = command
+        .get_arguments()
+        .filter(|argument| {
+            argument
+                .get_long()
+                .is_some_and(|long| long.starts_with("kafka-"))
+        })
+        .collect();
+    assert!(arguments.len() > 25);
+    for argument in arguments {
+        let variable = argument.get_env().unwrap().to_str().unwrap();
+        let flag = argument.get_long().unwrap();
+        assert_eq!(variable, flag.replace('-', "_").to_uppercase());
+        assert!(help.contains(variable), "{variable}");
+    }
+    let line = [
+        "it",
+        "--kafka-brokers",
+        "a:1,b:2",
+        "--kafka-compression",
+        "ZSTD",
+    ];
+    let parsed = CommandLine::try_parse_from(line).unwrap();
+    assert_eq!(parsed.kafka.brokers, ["a:1", "b:2"]);
+    assert_eq!(parsed.producer.compression, Compression::Zstd);
+    assert_eq!(parsed.consumer.batch_records_max, 1000);
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_refused_naming_its_variable() {
+    let line = ["it", "--kafka-linger-ms", "soon"];
+    let refused = CommandLine::try_parse_from(line).err().unwrap().to_string();
+    assert!(refused.contains("KAFKA_LINGER_MS"), "{refused}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod configuration;
 mod consuming;
 mod dead_letters;
 mod inspecting;
+mod measuring;
 mod outages;
 mod producing;
 mod rebalancing;
