@@ -9,7 +9,7 @@ use clap::Parser;
 #[tokio::main]
 async fn main() -> ExitCode {
     let ctl = Ctl::parse();
-    let ran = match telemetry::install_logs(&ctl.telemetry) {
+    let ran = match telemetry::install_logs(&ctl.telemetry()) {
         Ok(()) => ctl.run().await,
         Err(error) => Err(error),
     };

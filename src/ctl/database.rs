@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -93,14 +93,14 @@ async fn attempt(
 }
 
 fn options(config: &DatabaseConfig) -> anyhow::Result<PgConnectOptions> {
-    let options: PgConnectOptions = config
-        .database_url
-        .expose_secret()
-        .parse()
-        .context("DATABASE_URL")?;
+    config.check()?;
+    let options: PgConnectOptions = config.database_url.expose_secret().parse()?;
     Ok(options
         .application_name("analytics-ingestor ctl")
-        .options([("statement_timeout", "0")])
+        .options([
+            ("statement_timeout", "0"),
+            ("client_min_messages", "warning"),
+        ])
         .disable_statement_logging())
 }
 

@@ -3,19 +3,17 @@
 //! Payloads are not shown: they are somebody's answers, and Kafka's own console consumer shows them to who must see.
 
 use std::fmt;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use kafka_toolkit::config::KafkaConfig;
+use kafka_toolkit::DeadLetter;
 use kafka_toolkit::inspect::{Located, Range};
-use kafka_toolkit::{DeadLetter, Inspector};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::answer::Answer;
+use super::kafka::ClusterArgs;
 use super::table::Table;
-use crate::config::TopicConfig;
 
 /// Dead letters: records that can never be stored.
 #[derive(Debug, Subcommand)]
@@ -30,15 +28,9 @@ pub struct ListArgs {
     /// Most dead letters to list.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,
-    /// Most time for one answer of the cluster, in milliseconds.
-    #[arg(long, env = "KAFKA_ANSWER_TIMEOUT_MS", default_value_t = 10_000)]
-    pub kafka_answer_timeout_ms: u64,
-    /// The topics.
+    /// The topics and the cluster that holds them.
     #[command(flatten)]
-    pub topics: TopicConfig,
-    /// How to reach Kafka.
-    #[command(flatten)]
-    pub kafka: KafkaConfig,
+    pub cluster: ClusterArgs,
 }
 
 /// Dead letters of a topic.
@@ -79,23 +71,26 @@ struct Origin {
 }
 
 pub(super) async fn list(args: ListArgs) -> anyhow::Result<DeadLetters> {
-    let timeout = Duration::from_millis(args.kafka_answer_timeout_ms);
-    let inspector = Inspector::new(&args.kafka, timeout)?;
-    let topic = args.topics.kafka_dlq_topic;
-    let watermarks = inspector.watermarks(&topic).await?;
-    let limit = i64::from(args.limit);
+    let ListArgs { limit, cluster } = args;
+    let inspector = cluster.inspector()?;
+    let topic = cluster.topics.kafka_dlq_topic.clone();
+    let watermarks = inspector
+        .watermarks(&topic)
+        .await
+        .map_err(|error| cluster.explain(error))?;
     // The newest of all are among the newest of each partition.
     let ranges: Vec<Range> = watermarks
         .iter()
         .map(|watermark| Range {
             partition: watermark.partition,
-            from: watermark.low.max(watermark.high - limit),
+            from: watermark.low.max(watermark.high - i64::from(limit)),
             to: watermark.high,
         })
         .collect();
     let mut records = inspector
         .read_range(&topic, &ranges, usize::MAX, |_| true)
-        .await?;
+        .await
+        .map_err(|error| cluster.explain(error))?;
     records.sort_by_key(|located| {
         (
             located.record.timestamp_ms,
@@ -103,7 +98,7 @@ pub(super) async fn list(args: ListArgs) -> anyhow::Result<DeadLetters> {
             located.record.offset,
         )
     });
-    let surplus = records.len().saturating_sub(args.limit as usize);
+    let surplus = records.len().saturating_sub(limit as usize);
     Ok(DeadLetters {
         topic,
         total: watermarks.iter().map(|w| w.high - w.low).sum(),

@@ -1,32 +1,24 @@
 //! `ctl lag`: how far the consumer group is behind.
 
 use std::fmt;
-use std::time::Duration;
 
 use clap::Args;
-use kafka_toolkit::Inspector;
-use kafka_toolkit::config::KafkaConfig;
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::kafka::ClusterArgs;
 use super::table::Table;
-use crate::config::{CONSUMER_GROUP, TopicConfig};
+use crate::config::CONSUMER_GROUP;
 
 /// Arguments of `ctl lag`.
 #[derive(Debug, Args)]
 pub struct LagArgs {
     /// The consumer group.
-    #[arg(long = "kafka-group-id", env = "KAFKA_GROUP_ID", default_value = CONSUMER_GROUP)]
+    #[arg(long = "kafka-group-id", env = "KAFKA_GROUP_ID", default_value = CONSUMER_GROUP, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub group: String,
-    /// Most time for one answer of the cluster, in milliseconds.
-    #[arg(long, env = "KAFKA_ANSWER_TIMEOUT_MS", default_value_t = 10_000)]
-    pub kafka_answer_timeout_ms: u64,
-    /// The topics.
+    /// The topics and the cluster that holds them.
     #[command(flatten)]
-    pub topics: TopicConfig,
-    /// How to reach Kafka.
-    #[command(flatten)]
-    pub kafka: KafkaConfig,
+    pub cluster: ClusterArgs,
 }
 
 /// How far a group is behind in a topic.
@@ -51,17 +43,13 @@ struct PartitionLag {
 }
 
 pub(super) async fn lag(args: LagArgs) -> anyhow::Result<GroupLag> {
-    let timeout = Duration::from_millis(args.kafka_answer_timeout_ms);
-    // Set but empty means the default, as the consumer reads it.
-    let group = if args.group.is_empty() {
-        CONSUMER_GROUP.to_owned()
-    } else {
-        args.group
-    };
-    let topic = args.topics.kafka_topic;
-    let partitions: Vec<PartitionLag> = Inspector::new(&args.kafka, timeout)?
+    let LagArgs { group, cluster } = args;
+    let topic = cluster.topics.kafka_topic.clone();
+    let partitions: Vec<PartitionLag> = cluster
+        .inspector()?
         .lag(&group, &topic)
-        .await?
+        .await
+        .map_err(|error| cluster.explain(error))?
         .into_iter()
         .map(|found| PartitionLag {
             partition: found.partition,

@@ -7,6 +7,7 @@
 mod answer;
 mod database;
 mod dlq;
+mod kafka;
 mod lag;
 mod load;
 mod migrate;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::TelemetryConfig;
+use crate::config::{LogFormat, TelemetryConfig};
 
 /// The operator's tool of the analytics pipeline of live quizzes.
 ///
@@ -33,9 +34,18 @@ pub struct Ctl {
     /// Answer with one line of JSON.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Logs.
-    #[command(flatten)]
-    pub telemetry: TelemetryConfig,
+    /// Which log lines to write, as `level` or `module=level`, separated by commas.
+    // Quieter than the programs: what a command has to say is its answer or its error.
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        default_value = "warn,librdkafka=error",
+        global = true
+    )]
+    pub rust_log: String,
+    /// Form of the log lines.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", global = true)]
+    pub log_format: LogFormat,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -69,6 +79,14 @@ pub enum Command {
 }
 
 impl Ctl {
+    /// Which logs to write, and how.
+    pub fn telemetry(&self) -> TelemetryConfig {
+        TelemetryConfig {
+            rust_log: self.rust_log.clone(),
+            log_format: self.log_format,
+        }
+    }
+
     /// Does what was asked and prints the answer.
     ///
     /// # Errors

@@ -4,12 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use kafka_toolkit::config::KafkaConfig;
-use kafka_toolkit::{TopicRegistry, TopicSpec};
+use kafka_toolkit::TopicSpec;
 use serde::Serialize;
 
 use super::answer::Answer;
-use crate::config::TopicConfig;
+use super::kafka::ClusterArgs;
 
 /// Topics.
 #[derive(Debug, Subcommand)]
@@ -30,15 +29,9 @@ pub struct EnsureArgs {
     /// How long records are kept, in hours.
     #[arg(long, env = "KAFKA_TOPIC_RETENTION_HOURS", default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub kafka_topic_retention_hours: u32,
-    /// Most time for one answer of the cluster, in milliseconds.
-    #[arg(long, env = "KAFKA_ANSWER_TIMEOUT_MS", default_value_t = 10_000)]
-    pub kafka_answer_timeout_ms: u64,
-    /// The topics.
+    /// The topics and the cluster that holds them.
     #[command(flatten)]
-    pub topics: TopicConfig,
-    /// How to reach Kafka.
-    #[command(flatten)]
-    pub kafka: KafkaConfig,
+    pub cluster: ClusterArgs,
 }
 
 /// How the topics are.
@@ -51,9 +44,12 @@ pub(super) struct Ensured {
 }
 
 pub(super) async fn ensure(args: EnsureArgs) -> anyhow::Result<Ensured> {
-    let timeout = Duration::from_millis(args.kafka_answer_timeout_ms);
     let retention = Duration::from_secs(u64::from(args.kafka_topic_retention_hours) * 3600);
-    let topics = vec![args.topics.kafka_topic, args.topics.kafka_dlq_topic];
+    let cluster = &args.cluster;
+    let topics = vec![
+        cluster.topics.kafka_topic.clone(),
+        cluster.topics.kafka_dlq_topic.clone(),
+    ];
     let specs: Vec<TopicSpec> = topics
         .iter()
         .map(|topic| {
@@ -62,9 +58,15 @@ pub(super) async fn ensure(args: EnsureArgs) -> anyhow::Result<Ensured> {
                 .retention(retention)
         })
         .collect();
-    let registry = TopicRegistry::connect(&args.kafka, timeout)?;
-    let created = registry.ensure(&specs).await?;
-    let mismatches = registry.check(&specs).await?;
+    let registry = cluster.registry().map_err(|error| cluster.explain(error))?;
+    let created = registry
+        .ensure(&specs)
+        .await
+        .map_err(|error| cluster.explain(error))?;
+    let mismatches = registry
+        .check(&specs)
+        .await
+        .map_err(|error| cluster.explain(error))?;
     Ok(Ensured {
         topics,
         created,
