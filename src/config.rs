@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
 use kafka_toolkit::config::{ConsumerConfig, KafkaConfig, ProducerConfig};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -24,16 +24,22 @@ const JWT_SECRET_BYTES_MIN: usize = 32;
 /// Reads a program's settings from its command line and the environment; ends the process with the reason, or with
 /// the help text that was asked for, if they cannot be used.
 pub fn parse<C: CommandFactory + FromArgMatches>() -> C {
-    let mut command = C::command();
-    for (id, default) in DEFAULTS {
-        if command
-            .get_arguments()
-            .any(|argument| argument.get_id() == id)
-        {
-            command = command.mut_arg(id, |argument| argument.default_value(default));
-        }
-    }
-    C::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    C::from_arg_matches(&command::<C>().get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+fn command<C: CommandFactory>() -> Command {
+    DEFAULTS
+        .into_iter()
+        .fold(C::command(), |command, (id, default)| {
+            if command
+                .get_arguments()
+                .any(|argument| argument.get_id() == id)
+            {
+                command.mut_arg(id, |argument| argument.default_value(default))
+            } else {
+                command
+            }
+        })
 }
 
 /// The HTTP API of the analytics pipeline of live quizzes.
@@ -117,7 +123,7 @@ pub struct HttpConfig {
     pub shutdown_timeout_ms: u64,
     /// Most bytes of request bodies held at one time by all requests together, after decompression; beyond them a
     /// request is answered 503.
-    #[arg(long, env = "HTTP_BODY_MEMORY_BYTES_MAX", default_value_t = 256 * 1024 * 1024)]
+    #[arg(long, env = "HTTP_BODY_MEMORY_BYTES_MAX", default_value_t = 128 * 1024 * 1024)]
     pub http_body_memory_bytes_max: usize,
     /// Most time for a request body to arrive, in milliseconds.
     #[arg(long, env = "HTTP_BODY_TIMEOUT_MS", default_value_t = 30_000)]
@@ -129,7 +135,7 @@ pub struct HttpConfig {
 #[command(next_help_heading = "Authentication")]
 pub struct AuthConfig {
     /// Key that signs the tokens (HS256), at least 32 bytes; the text itself is the key, it is not decoded.
-    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = parse_jwt_secret)]
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: SecretString,
     /// Whether POST /api/auth/signup is open to everybody.
     #[arg(long, env = "SIGNUP_ENABLED", default_value = "false", value_parser = parse_switch, action = clap::ArgAction::Set)]
@@ -144,7 +150,7 @@ pub struct AuthConfig {
 #[command(next_help_heading = "PostgreSQL")]
 pub struct DatabaseConfig {
     /// Connection URL, such as postgres://user:password@localhost:5432/ingestor.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = parse_database_url)]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
     /// Most connections for reports, logins and health.
     #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -163,7 +169,34 @@ pub struct DatabaseConfig {
     pub database_read_timeout_ms: u64,
 }
 
+impl AuthConfig {
+    // Checked here and not while parsing: clap quotes a value that it refuses, and this one is a secret.
+    fn check(&self) -> anyhow::Result<()> {
+        let bytes = self.jwt_secret.expose_secret().len();
+        anyhow::ensure!(
+            bytes >= JWT_SECRET_BYTES_MIN,
+            "JWT_SECRET has {bytes} bytes and needs at least {JWT_SECRET_BYTES_MIN}; make one with: openssl rand -hex 32"
+        );
+        Ok(())
+    }
+}
+
 impl DatabaseConfig {
+    /// Checks the settings; the URL is not quoted, since it may hold a password.
+    ///
+    /// # Errors
+    /// With the variable that cannot be used.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.database_url
+                .expose_secret()
+                .parse::<sqlx::postgres::PgConnectOptions>()
+                .is_ok(),
+            "DATABASE_URL is not of the form postgres://user:password@host:port/database"
+        );
+        Ok(())
+    }
+
     /// Longest wait for one write transaction: the server gives up first, unless it cannot be reached.
     pub fn write_deadline(&self) -> Duration {
         Duration::from_millis(self.database_write_timeout_ms) + Duration::from_secs(1)
@@ -239,6 +272,8 @@ impl ServerConfig {
     /// # Errors
     /// With every problem in one text, each naming its variable.
     pub fn check(&self) -> anyhow::Result<()> {
+        self.auth.check()?;
+        self.database.check()?;
         if self.kafka_mode.kafka_enabled {
             self.kafka.check()?;
             self.producer.check()?;
@@ -253,6 +288,7 @@ impl ConsumerProgramConfig {
     /// # Errors
     /// With every problem in one text, each naming its variable.
     pub fn check(&self) -> anyhow::Result<()> {
+        self.database.check()?;
         anyhow::ensure!(
             self.topics.kafka_topic != self.topics.kafka_dlq_topic,
             "KAFKA_TOPIC and KAFKA_DLQ_TOPIC must differ: dead letters would be consumed as events"
@@ -268,23 +304,113 @@ fn parse_switch(text: &str) -> Result<bool, std::convert::Infallible> {
     Ok(text == "true")
 }
 
-fn parse_jwt_secret(text: &str) -> Result<SecretString, String> {
-    if text.len() < JWT_SECRET_BYTES_MIN {
-        return Err(format!(
-            "it has {} bytes and needs at least {JWT_SECRET_BYTES_MIN}; make one with: openssl rand -hex 32",
-            text.len()
-        ));
-    }
-    Ok(SecretString::from(text))
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-fn parse_database_url(text: &str) -> Result<SecretString, String> {
-    let url = SecretString::from(text);
-    url.expose_secret()
-        .parse::<sqlx::postgres::PgConnectOptions>()
-        // The parser's own message may quote the URL, and with it the password.
-        .map_err(|_| {
-            "it is not of the form postgres://user:password@host:port/database".to_owned()
-        })?;
-    Ok(url)
+    use super::*;
+
+    const URL: &str = "postgres://user:hunter2@localhost/ingestor";
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn server(arguments: &[&str]) -> Result<ServerConfig, clap::Error> {
+        let required = ["server", "--database-url", URL, "--jwt-secret", SECRET];
+        ServerConfig::try_parse_from(required.iter().chain(arguments))
+    }
+
+    #[test]
+    fn the_sample_names_every_setting_with_its_default() {
+        let sample: BTreeMap<_, _> = include_str!("../.env.sample")
+            .lines()
+            .filter_map(|line| line.strip_prefix('#')?.split_once('='))
+            .filter(|(name, _)| !name.contains(' '))
+            .collect();
+        let mut settings = BTreeMap::new();
+        for command in [
+            command::<ServerConfig>(),
+            command::<ConsumerProgramConfig>(),
+        ] {
+            for argument in command.get_arguments() {
+                let Some(name) = argument.get_env().and_then(|name| name.to_str()) else {
+                    continue;
+                };
+                let default = argument
+                    .get_default_values()
+                    .first()
+                    .and_then(|value| value.to_str());
+                settings.insert(name.to_owned(), default.unwrap_or_default().to_owned());
+            }
+        }
+        settings.insert(
+            "DATABASE_URL".into(),
+            "postgres://user:password@localhost:5432/ingestor".into(),
+        );
+        let settings: BTreeMap<_, _> = settings
+            .iter()
+            .map(|(name, default)| (&**name, &**default))
+            .collect();
+        assert_eq!(sample, settings);
+    }
+
+    #[test]
+    fn kafka_mode_is_on_for_the_exact_text_true_only() {
+        for (text, on) in [
+            ("true", true),
+            ("TRUE", false),
+            ("1", false),
+            ("yes", false),
+            ("", false),
+        ] {
+            let config = server(&["--kafka-enabled", text]).unwrap();
+            assert_eq!(config.kafka_mode.kafka_enabled, on, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_secret_and_a_url_that_is_none_are_refused_without_being_quoted() {
+        for (setting, value, said) in [
+            ("--jwt-secret", "short-secret", "12 bytes"),
+            ("--database-url", "http://hunter2@", "DATABASE_URL"),
+        ] {
+            let others = [("--jwt-secret", SECRET), ("--database-url", URL)];
+            let arguments = others
+                .iter()
+                .map(|&(name, good)| (name, if name == setting { value } else { good }));
+            let arguments = arguments.flat_map(|(name, value)| [name, value]);
+            let config =
+                ServerConfig::try_parse_from(std::iter::once("server").chain(arguments)).unwrap();
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(said) && !error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_never_prints() {
+        let text = format!("{:?}", server(&[]).unwrap());
+        assert!(
+            !text.contains("hunter2") && !text.contains(SECRET),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_topic_for_both_events_and_dead_letters_is_refused() {
+        let arguments = [
+            "consumer",
+            "--database-url",
+            URL,
+            "--kafka-topic",
+            "x",
+            "--kafka-dlq-topic",
+            "x",
+        ];
+        let config = ConsumerProgramConfig::try_parse_from(arguments).unwrap();
+        assert!(
+            config
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("KAFKA_DLQ_TOPIC")
+        );
+    }
 }
