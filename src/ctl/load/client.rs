@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
-use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -70,7 +70,14 @@ struct ErrorAnswer {
 
 impl Client {
     pub(super) fn new(url: &str, connections: usize, timeout: Duration) -> anyhow::Result<Self> {
+        let parsed: Url = url.parse().context("the URL of the API (LOAD_URL)")?;
+        ensure!(
+            matches!(parsed.scheme(), "http" | "https"),
+            "the URL of the API (LOAD_URL) must begin with http:// or https://"
+        );
         let http = reqwest::Client::builder()
+            // What is measured is the server.
+            .no_proxy()
             .pool_max_idle_per_host(connections)
             .timeout(timeout)
             .tcp_nodelay(true)
@@ -103,7 +110,7 @@ impl Client {
             .json(&login)
             .send()
             .await
-            .with_context(|| url.clone())?;
+            .map_err(|error| anyhow!(error.without_url()).context(url.clone()))?;
         let status = answer.status();
         let body = answer.bytes().await?;
         if status != StatusCode::OK {
@@ -153,9 +160,6 @@ impl Client {
         };
         match sent.await {
             Ok((status, retry_after, body)) => meaning(status, retry_after, &body),
-            Err(error) if error.is_builder() => Answered::Hopeless {
-                reason: anyhow!(error).to_string(),
-            },
             // The request may or may not have been seen; events are taken once, so it may be sent again.
             Err(error) => Answered::Again {
                 reason: format!("{:#}", anyhow!(error.without_url())),

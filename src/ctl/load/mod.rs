@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use bytes::Bytes;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use indicatif::HumanCount;
 use secrecy::SecretString;
 use time::OffsetDateTime;
@@ -33,9 +33,10 @@ use crate::shutdown;
 
 /// Arguments of `ctl load`.
 #[derive(Debug, Args)]
+#[group(skip)]
+#[command(group(ArgGroup::new("events").required(true).args(["file", "classrooms"])))]
 pub struct LoadArgs {
     /// File of events, one JSON object a line, plain or gzip; `-` is standard input.
-    #[arg(required_unless_present = "classrooms", conflicts_with = "classrooms")]
     pub file: Option<PathBuf>,
 
     /// Simulate so many classrooms instead of reading a file.

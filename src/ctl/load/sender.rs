@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::bail;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -16,6 +15,7 @@ use super::client::{Answered, Client};
 use super::pace::Pace;
 use super::tally::{Fate, Tally};
 use crate::ctl::progress::Progress;
+use crate::event::EventIn;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -68,26 +68,12 @@ pub(super) async fn deliver(delivery: Delivery, connections: usize) -> anyhow::R
         senders.spawn(sender.run(Arc::clone(&next)));
     }
     let mut all = Tally::new()?;
-    let mut hopeless = None;
-    while let Some(sender) = senders.join_next().await {
-        match sender? {
-            (tally, Ok(())) => all.add(tally)?,
-            (tally, Err(Hopeless(reason))) => {
-                all.add(tally)?;
-                delivery.stop.cancel();
-                hopeless = Some(reason);
-            }
-        }
+    while let Some(tally) = senders.join_next().await {
+        all.add(tally?)?;
     }
     delivery.progress.finish();
-    match hopeless {
-        Some(reason) => bail!("the load was stopped: {reason}"),
-        None => Ok(all),
-    }
+    Ok(all)
 }
-
-/// The server will never take anything that is sent this way.
-struct Hopeless(String);
 
 /// One connection.
 struct Sender {
@@ -96,22 +82,19 @@ struct Sender {
 }
 
 impl Sender {
-    async fn run(mut self, next: Arc<AtomicUsize>) -> (Tally, Result<(), Hopeless>) {
+    async fn run(mut self, next: Arc<AtomicUsize>) -> Tally {
         let delivery = Arc::clone(&self.delivery);
         loop {
             let first = next.fetch_add(delivery.batch_events, Ordering::Relaxed);
             let Some(rest) = delivery.events.get(first..).filter(|rest| !rest.is_empty()) else {
-                return (self.tally, Ok(()));
+                return self.tally;
             };
             let due = delivery.pace.due(first);
             if !self.wait(due).await {
-                return (self.tally, Ok(()));
+                return self.tally;
             }
             let events = &rest[..rest.len().min(delivery.batch_events)];
-            let due = due.unwrap_or_else(Instant::now);
-            if let Err(hopeless) = self.settle(events, due).await {
-                return (self.tally, Err(hopeless));
-            }
+            self.settle(events, due.unwrap_or_else(Instant::now)).await;
         }
     }
 
@@ -128,21 +111,20 @@ impl Sender {
     }
 
     /// Sends events until each has its fate. A refused body is halved until the event at fault stands alone.
-    async fn settle(&mut self, events: &[Bytes], due: Instant) -> Result<(), Hopeless> {
+    async fn settle(&mut self, events: &[Bytes], due: Instant) {
         let mut parts = vec![events.to_vec()];
         while let Some(part) = parts.pop() {
-            if let Some(mut refused) = self.settle_part(part).await? {
+            if let Some(mut refused) = self.settle_part(part).await {
                 let second = refused.split_off(refused.len() / 2);
                 parts.push(second);
                 parts.push(refused);
             }
         }
         self.tally.time(due.elapsed());
-        Ok(())
     }
 
     /// Sends events until each has its fate, or gives those back whose body was refused as a whole.
-    async fn settle_part(&mut self, mut open: Vec<Bytes>) -> Result<Option<Vec<Bytes>>, Hopeless> {
+    async fn settle_part(&mut self, mut open: Vec<Bytes>) -> Option<Vec<Bytes>> {
         let retries = self.delivery.retries;
         for repetition in 0.. {
             self.tally.requests += 1;
@@ -152,32 +134,39 @@ impl Sender {
                 _ => client.send_batch(&open).await,
             };
             let (reason, retry_after) = match answered {
-                Answered::Hopeless { reason } => return Err(Hopeless(reason)),
-                Answered::Refused { reason } if open.len() == 1 => {
-                    self.count(open.len(), || Fate::Invalid(reason.clone()));
-                    return Ok(None);
+                Answered::Each { fates, retry_after } => {
+                    open = self.keep_open(open, fates);
+                    if open.is_empty() {
+                        return None;
+                    }
+                    ("no store could take it".to_owned(), retry_after)
                 }
-                Answered::Refused { .. } => return Ok(Some(open)),
                 Answered::Again {
                     reason,
                     retry_after,
                 } => (reason, retry_after),
-                Answered::Each { fates, retry_after } => {
-                    open = self.keep_open(open, fates);
-                    if open.is_empty() {
-                        return Ok(None);
+                Answered::Refused { reason } => match &open[..] {
+                    [event] => {
+                        let reason = format!("event {}: {reason}", id_of(event));
+                        self.count(1, &Fate::Invalid(reason));
+                        return None;
                     }
-                    ("no store could take it".to_owned(), retry_after)
+                    _ => return Some(open),
+                },
+                Answered::Hopeless { reason } => {
+                    self.delivery.stop.cancel();
+                    self.count(open.len(), &Fate::GivenUp(reason));
+                    return None;
                 }
             };
             let pause = retries.pause(repetition, retry_after, fastrand::f64());
             if repetition >= retries.max || !self.wait(Some(Instant::now() + pause)).await {
-                self.count(open.len(), || Fate::GivenUp(reason.clone()));
-                return Ok(None);
+                self.count(open.len(), &Fate::GivenUp(reason));
+                return None;
             }
             self.tally.sent_again += open.len() as u64;
         }
-        Ok(None)
+        None
     }
 
     /// Counts the fates and gives back the events that have none yet.
@@ -194,12 +183,18 @@ impl Sender {
         open
     }
 
-    fn count(&mut self, events: usize, fate: impl Fn() -> Fate) {
+    fn count(&mut self, events: usize, fate: &Fate) {
         for _ in 0..events {
-            self.tally.count(fate());
+            self.tally.count(fate.clone());
         }
         self.delivery.progress.advance(events as u64);
     }
+}
+
+/// The id of an event for a message; empty where it has none.
+fn id_of(event: &[u8]) -> String {
+    let event = EventIn::from_json(event).unwrap_or_default();
+    event.event_id().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
