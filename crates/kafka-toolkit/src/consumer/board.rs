@@ -1,7 +1,7 @@
 //! What the consumer knows about each assigned partition: how far it is finished, committed, and whether it waits.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,7 @@ const UNKNOWN: i64 = -1;
 pub(super) struct PartitionState {
     finished: AtomicI64,
     committed: AtomicI64,
+    gathered: AtomicUsize,
     braked: AtomicBool,
     waiting: AtomicBool,
 }
@@ -38,6 +39,7 @@ impl PartitionState {
         Self {
             finished: AtomicI64::new(UNKNOWN),
             committed: AtomicI64::new(UNKNOWN),
+            gathered: AtomicUsize::new(0),
             braked: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
         }
@@ -46,6 +48,10 @@ impl PartitionState {
     /// Everything before this offset is finished.
     pub(super) fn finish_up_to(&self, next_offset: i64) {
         self.finished.fetch_max(next_offset, Ordering::AcqRel);
+    }
+
+    pub(super) fn set_gathered(&self, records: usize) {
+        self.gathered.store(records, Ordering::Relaxed);
     }
 
     pub(super) fn set_braked(&self, braked: bool) {
@@ -137,6 +143,8 @@ pub struct PartitionHealth {
     pub partition: TopicPartition,
     /// Everything before this offset is finished; `None` until something is.
     pub next_offset: Option<i64>,
+    /// Records that have been gathered behind those that are being handled.
+    pub gathered: usize,
     /// Whether it is paused because of too many dead letters.
     pub braked: bool,
     /// Whether it waits for something that its handler needs.
@@ -163,6 +171,7 @@ impl Health {
             .map(|(partition, state)| PartitionHealth {
                 partition: partition.clone(),
                 next_offset: state.finished(),
+                gathered: state.gathered.load(Ordering::Relaxed),
                 braked: state.braked.load(Ordering::Relaxed),
                 waiting_on_dependency: state.waiting.load(Ordering::Relaxed),
             })

@@ -180,16 +180,17 @@ impl<H: Handler> Supervisor<H> {
             bytes: self.config.batch_kbytes_max * 1024,
             age: Duration::from_millis(self.config.batch_age_ms),
         };
+        let state = self.board.add(partition.clone());
         let stop = CancellationToken::new();
         let abandon = CancellationToken::new();
         let (ending, ended) = mpsc::channel::<()>();
         let worker = Worker {
-            source: Source::new(queue, partition.clone(), limits),
+            source: Source::new(queue, partition.clone(), Arc::clone(&state), limits),
             resolver: Resolver::new(
                 Arc::clone(&self.handler),
                 self.dead_letters.clone(),
                 partition.clone(),
-                self.board.add(partition.clone()),
+                state,
                 self.metrics
                     .partition(&partition.topic, partition.partition),
                 &self.config,

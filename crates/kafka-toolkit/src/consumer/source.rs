@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::TopicPartition;
+use super::board::PartitionState;
 use super::group::GroupContext;
 use crate::header::{Header, Headers};
 use crate::record::{Batch, Record};
@@ -28,6 +29,7 @@ pub(super) struct Source {
     queue: PartitionQueue<GroupContext>,
     filled: Arc<Notify>,
     partition: TopicPartition,
+    state: Arc<PartitionState>,
     limits: Limits,
 }
 
@@ -63,6 +65,7 @@ impl Source {
     pub(super) fn new(
         mut queue: PartitionQueue<GroupContext>,
         partition: TopicPartition,
+        state: Arc<PartitionState>,
         limits: Limits,
     ) -> Self {
         let filled = Arc::new(Notify::new());
@@ -74,6 +77,7 @@ impl Source {
             queue,
             filled,
             partition,
+            state,
             limits,
         }
     }
@@ -116,6 +120,12 @@ impl Source {
 
     /// Takes what there is, up to one turn's worth; `true` when nothing is left.
     fn take(&self, gathering: &mut Gathering) -> bool {
+        let emptied = self.take_quietly(gathering);
+        self.state.set_gathered(gathering.records.len());
+        emptied
+    }
+
+    fn take_quietly(&self, gathering: &mut Gathering) -> bool {
         for _ in 0..RECORDS_PER_TURN {
             if gathering.is_full(self.limits) {
                 return false;
@@ -139,6 +149,7 @@ impl Source {
     /// The batch gathered so far.
     pub(super) fn batch(&self, gathering: &mut Gathering) -> Batch {
         let gathered = std::mem::take(gathering);
+        self.state.set_gathered(0);
         gathering
             .records
             .reserve(gathered.records.len().min(self.limits.records));

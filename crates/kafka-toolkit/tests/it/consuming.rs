@@ -278,12 +278,10 @@ async fn records_that_come_while_a_batch_is_handled_are_fetched_meanwhile() {
             .await;
         sent.unwrap();
     }
-    let fetched = || async {
-        let lags = stage.inspector.watermarks(&stage.topic).await.unwrap();
-        lags[0].high == 41
-    };
-    until("the broker has them", fetched).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    until("they are gathered", async || {
+        running.health().partitions[0].gathered == 40
+    })
+    .await;
     go_on.notify_one();
     begun.notified().await;
     go_on.notify_one();
