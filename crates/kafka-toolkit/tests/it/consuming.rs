@@ -228,7 +228,7 @@ async fn a_stop_drops_a_batch_that_is_not_finished_by_the_drain_deadline() {
     let stage = Stage::with_partitions(1).await;
     stage.send_numbers("k", 5).await;
     let config = ConsumerConfig {
-        drain_deadline_ms: 200,
+        drain_deadline_ms: 1500,
         ..stage.config()
     };
     let (slow, begun, _go_on, ended) = Slow::new();
@@ -236,7 +236,9 @@ async fn a_stop_drops_a_batch_that_is_not_finished_by_the_drain_deadline() {
     begun.notified().await;
     let started = Instant::now();
     running.stop().await;
-    assert!(started.elapsed() < Duration::from_secs(4));
+    let took = started.elapsed();
+    assert!(took >= config.drain_deadline(), "given up after {took:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}");
     assert_eq!(ended.load(Ordering::Relaxed), 0);
     assert_eq!(stage.committed().await, BTreeMap::new());
 
