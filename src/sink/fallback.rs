@@ -14,6 +14,18 @@ use crate::metrics;
 pub struct Ingest {
     direct: DirectPath,
     kafka: Option<(KafkaPath, Breaker)>,
+    #[cfg(feature = "bench")]
+    baseline: Option<std::sync::Arc<dyn Baseline>>,
+}
+
+/// What the benchmark puts in the place of both paths, to measure what they cost.
+#[cfg(feature = "bench")]
+pub trait Baseline: std::fmt::Debug + Send + Sync {
+    /// Does with the events whatever the baseline does.
+    fn write(
+        &self,
+        events: Vec<Event>,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Vec<Outcome>> + Send + '_>>;
 }
 
 impl Ingest {
@@ -22,6 +34,8 @@ impl Ingest {
         Self {
             direct,
             kafka: None,
+            #[cfg(feature = "bench")]
+            baseline: None,
         }
     }
 
@@ -30,7 +44,17 @@ impl Ingest {
         Self {
             direct,
             kafka: Some((kafka, breaker)),
+            #[cfg(feature = "bench")]
+            baseline: None,
         }
+    }
+
+    /// Puts a baseline in the place of both paths.
+    #[cfg(feature = "bench")]
+    #[must_use]
+    pub fn replaced_by(mut self, baseline: impl Baseline + 'static) -> Self {
+        self.baseline = Some(std::sync::Arc::new(baseline));
+        self
     }
 
     /// The path that events are meant to take.
@@ -50,6 +74,10 @@ impl Ingest {
     /// Makes events that `user_id` posted durable; resolves when each is, or is refused. Outcomes come in the order
     /// of the events.
     pub async fn write(&self, events: Vec<Event>, user_id: i64) -> Vec<Outcome> {
+        #[cfg(feature = "bench")]
+        if let Some(baseline) = &self.baseline {
+            return baseline.write(events).await;
+        }
         let Some((kafka, breaker)) = &self.kafka else {
             return self.direct.write(events).await;
         };

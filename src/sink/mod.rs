@@ -12,6 +12,8 @@ use std::time::Duration;
 
 pub use self::breaker::{Breaker, BreakerState};
 pub use self::direct::DirectPath;
+#[cfg(feature = "bench")]
+pub use self::fallback::Baseline;
 pub use self::fallback::Ingest;
 pub use self::kafka::KafkaPath;
 
