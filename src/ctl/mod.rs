@@ -1,8 +1,8 @@
 //! The operator's tool: one subcommand a file.
 //!
-//! A subcommand takes its arguments and gives back an [`Answer`]; only this file prints answers and turns them into
-//! exit codes (0 done, 1 not done, 2 wrong use). Progress and warnings go to standard error, so that what is on
-//! standard output is the answer and nothing else. The rules live elsewhere: this module only calls them.
+//! A subcommand takes its arguments and gives back an answer, which `answer.rs` prints and turns into an exit code (0
+//! done, 1 not done, 2 wrong use). Progress and warnings go to standard error, so that what is on standard output is the
+//! answer and nothing else. The rules live elsewhere: this module only calls them.
 
 mod answer;
 mod database;

@@ -17,7 +17,7 @@ async fn ask<'a>(topics: &Topics, arguments: impl IntoIterator<Item = &'a str>) 
 }
 
 fn sum(answer: &Value, field: &str) -> i64 {
-    let partitions = answer["partitions"].as_array().unwrap();
+    let partitions = answer["partitions"].as_array().expect("a list");
     partitions.iter().filter_map(|p| p[field].as_i64()).sum()
 }
 

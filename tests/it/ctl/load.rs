@@ -47,7 +47,7 @@ async fn stored(db: &TestDb) -> i64 {
 fn acknowledged(ran: &Ran) -> i64 {
     let account = ran.answers(0);
     assert_eq!(account["acknowledged"], account["events"], "{account}");
-    account["events"].as_i64().unwrap()
+    account["events"].as_i64().expect("a number")
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn a_database_without_a_schema() -> TestDb {
 }
 
 fn applied(ran: &Ran) -> usize {
-    ran.answers(0)["applied"].as_array().unwrap().len()
+    ran.answers(0)["applied"].as_array().expect("a list").len()
 }
 
 #[tokio::test]
@@ -46,8 +46,10 @@ async fn it_says_what_it_applied() {
 
 /// An address that refuses connections until somebody listens there.
 async fn a_closed_address() -> std::net::SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    listener.local_addr().unwrap()
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("a port is free");
+    listener.local_addr().expect("the listener has an address")
 }
 
 #[tokio::test]

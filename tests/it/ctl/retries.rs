@@ -30,10 +30,11 @@ struct Stub {
 async fn take(State(stub): State<Stub>, body: String) -> Response {
     let ids: Vec<String> = body
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["event_id"].to_string())
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"))
+        .map(|event| event["event_id"].to_string())
         .collect();
     let place = {
-        let mut requests = stub.requests.lock().unwrap();
+        let mut requests = stub.requests.lock().expect("nobody panics with it");
         requests.push((ids.clone(), Instant::now()));
         requests.len() - 1
     };
@@ -50,8 +51,11 @@ async fn stub(answer: Answer, arguments: &[&str]) -> (Ctl, Requests) {
     let router = Router::new()
         .route("/api/events/batch", post(take))
         .with_state(stub);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}/api", listener.local_addr().unwrap());
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("a port is free");
+    let address = listener.local_addr().expect("the listener has an address");
+    let url = format!("http://{address}/api");
     // It ends with the test's runtime.
     tokio::spawn(async move { axum::serve(listener, router).await });
     let events: String = (0..8)
@@ -71,7 +75,7 @@ async fn load(
 ) -> (Value, Vec<(Vec<String>, Instant)>) {
     let (load, requests) = stub(answer, arguments).await;
     let account = load.run().await.answers(code);
-    let requests = requests.lock().unwrap().clone();
+    let requests = requests.lock().expect("nobody panics with it").clone();
     (account, requests)
 }
 
