@@ -3,4 +3,9 @@
 mod harness;
 
 mod accounts;
+mod batches;
+mod ctl;
+mod ground_rules;
+mod refused_events;
+mod single_events;
 mod tokens;

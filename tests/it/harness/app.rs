@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, JWT_SECRET};
 use super::database::TestDb;
+use super::topic::Topics;
 
 /// One recorder serves all applications of a test process; tests that look at metrics start the program instead.
 fn metrics() -> PrometheusHandle {
@@ -43,6 +44,14 @@ impl Setup {
             setup = setup.with(name, value);
         }
         setup
+    }
+
+    /// Sends events by way of Kafka.
+    pub(crate) fn through(self, topics: &Topics) -> Self {
+        self.with("kafka-enabled", true)
+            .with("kafka-brokers", topics.brokers())
+            .with("kafka-topic", &topics.events)
+            .with("kafka-dlq-topic", &topics.dead_letters)
     }
 
     /// Sets what `--help` lists as `--name`.

@@ -157,6 +157,12 @@ impl From<Uuid> for FieldValue {
     }
 }
 
+impl From<bool> for FieldValue {
+    fn from(value: bool) -> Self {
+        Self(json!(value))
+    }
+}
+
 impl From<i32> for FieldValue {
     fn from(number: i32) -> Self {
         Self(json!(number))

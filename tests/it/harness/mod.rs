@@ -7,9 +7,13 @@ pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod event;
 pub(crate) mod rows;
+pub(crate) mod stand;
+pub(crate) mod topic;
 pub(crate) mod wait;
 
 pub(crate) use app::{App, Setup};
 pub(crate) use client::{Client, Reply};
 pub(crate) use database::TestDb;
+pub(crate) use stand::Stand;
+pub(crate) use topic::Topics;
 pub(crate) use wait::{PATIENCE, eventually};

@@ -1,0 +1,230 @@
+//! Topics and a consumer group of their own for every test, removed at the end, and the consumer in the test process.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use analytics_ingestor::consumer::EventHandler;
+use analytics_ingestor::store::EventWriter;
+use kafka_toolkit::inspect::Located;
+use kafka_toolkit::{
+    Consumer, ConsumerConfig, DeadLetterWriter, Inspector, KafkaConfig, Message, Producer,
+    ProducerConfig, RunError, TopicRegistry, TopicSpec,
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::database::write_pool;
+use super::wait::{PATIENCE, eventually};
+
+/// How the product names its topics' partitions in development.
+const PARTITIONS: i32 = 3;
+
+/// A topic of events, one of dead letters, and the name of a group.
+pub(crate) struct Topics {
+    pub(crate) events: String,
+    pub(crate) dead_letters: String,
+    pub(crate) group: String,
+    kafka: KafkaConfig,
+}
+
+impl Topics {
+    /// On the broker of `KAFKA_BROKERS`.
+    pub(crate) async fn new() -> Self {
+        let kafka = KafkaConfig::from_env().expect("KAFKA_BROKERS is a list of host:port");
+        Self::on(kafka).await
+    }
+
+    /// On a broker of the test's own.
+    pub(crate) async fn at(brokers: &str) -> Self {
+        let kafka = KafkaConfig {
+            brokers: vec![brokers.to_owned()],
+            ..KafkaConfig::default()
+        };
+        Self::on(kafka).await
+    }
+
+    async fn on(kafka: KafkaConfig) -> Self {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let topics = Self {
+            events: format!("it-{id}"),
+            dead_letters: format!("it-{id}-dlq"),
+            group: format!("it-{id}-group"),
+            kafka,
+        };
+        let registry = TopicRegistry::connect(&topics.kafka, Duration::from_secs(10))
+            .expect("the registry needs no broker yet");
+        let specs = [
+            TopicSpec::new(&topics.events, PARTITIONS),
+            TopicSpec::new(&topics.dead_letters, 1),
+        ];
+        if let Err(error) = registry.ensure(&specs).await {
+            panic!(
+                "the tests need an Apache Kafka broker in KAFKA_BROKERS (now {}); `make test` starts one: {error}",
+                topics.brokers()
+            );
+        }
+        topics
+    }
+
+    pub(crate) fn brokers(&self) -> String {
+        self.kafka.brokers.join(",")
+    }
+
+    pub(crate) fn inspector(&self) -> Inspector {
+        Inspector::new(&self.kafka, Duration::from_secs(10)).expect("the settings can be used")
+    }
+
+    /// A producer that is not the server's, for records that the server would never send.
+    pub(crate) fn producer(&self) -> Producer {
+        let patient = ProducerConfig {
+            produce_deadline_ms: 20_000,
+            ..ProducerConfig::default()
+        };
+        Producer::connect(&self.kafka, &patient).expect("the settings can be used")
+    }
+
+    /// Puts a payload onto the topic of events, past the server.
+    pub(crate) async fn produce(&self, key: &str, payload: impl Into<bytes::Bytes>) {
+        let message = Message::builder(key.to_owned())
+            .payload(payload)
+            .build()
+            .expect("the message has a key");
+        let sent = self.producer().send(&self.events, message).await;
+        sent.expect("the broker acknowledges");
+    }
+
+    /// Every record of the topic of events.
+    pub(crate) async fn records(&self) -> Vec<Located> {
+        self.read(&self.events).await
+    }
+
+    /// Every record of the topic of dead letters.
+    pub(crate) async fn dead_letters(&self) -> Vec<Located> {
+        self.read(&self.dead_letters).await
+    }
+
+    async fn read(&self, topic: &str) -> Vec<Located> {
+        let inspector = self.inspector();
+        let read = inspector.read_all(topic, usize::MAX, |_| true).await;
+        read.expect("the topic can be read")
+    }
+
+    /// How many records the group has not finished.
+    pub(crate) async fn lag(&self) -> i64 {
+        let lags = self.inspector().lag(&self.group, &self.events).await;
+        let lags = lags.expect("the lag can be read");
+        lags.iter().map(|partition| partition.lag).sum()
+    }
+
+    /// Waits until the group has committed the end of every partition.
+    pub(crate) async fn drained(&self, deadline: Duration) {
+        eventually("the topic is drained", deadline, || async {
+            self.lag().await == 0
+        })
+        .await;
+    }
+}
+
+impl Drop for Topics {
+    fn drop(&mut self) {
+        let (address, group) = (self.kafka.brokers[0].clone(), self.group.clone());
+        let topics = [self.events.clone(), self.dead_letters.clone()];
+        // A broker that was stopped by its test takes its topics with it.
+        if let Ok(mut broker) = TcpStream::connect(address) {
+            let _ = broker.set_read_timeout(Some(Duration::from_secs(5)));
+            let _ = request(&mut broker, DELETE_TOPICS, |body| {
+                put_texts(body, &topics);
+                body.extend_from_slice(&5_000_i32.to_be_bytes());
+            });
+            let _ = request(&mut broker, DELETE_GROUPS, |body| put_texts(body, &[group]));
+        }
+    }
+}
+
+/// Number and version of a request in Kafka's protocol. The toolkit never deletes anything, and the broker's own tool
+/// takes seconds to start.
+const DELETE_TOPICS: (i16, i16) = (20, 1);
+const DELETE_GROUPS: (i16, i16) = (42, 0);
+
+fn request(
+    broker: &mut TcpStream,
+    (number, version): (i16, i16),
+    put_body: impl FnOnce(&mut Vec<u8>),
+) -> std::io::Result<()> {
+    let mut text = Vec::new();
+    text.extend_from_slice(&number.to_be_bytes());
+    text.extend_from_slice(&version.to_be_bytes());
+    let (correlation, no_client_id) = (1_i32, -1_i16);
+    text.extend_from_slice(&correlation.to_be_bytes());
+    text.extend_from_slice(&no_client_id.to_be_bytes());
+    put_body(&mut text);
+    broker.write_all(&u32::try_from(text.len()).unwrap_or_default().to_be_bytes())?;
+    broker.write_all(&text)?;
+    let mut length = [0; 4];
+    broker.read_exact(&mut length)?;
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    broker.read_exact(&mut answer)
+}
+
+fn put_texts(body: &mut Vec<u8>, texts: &[String]) {
+    body.extend_from_slice(&u32::try_from(texts.len()).unwrap_or_default().to_be_bytes());
+    for text in texts {
+        body.extend_from_slice(&u16::try_from(text.len()).unwrap_or_default().to_be_bytes());
+        body.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// The consumer at work, put together as `consumer` does it.
+pub(crate) struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Running {
+    pub(crate) fn start(topics: &Topics, database_url: &str) -> Self {
+        let config = ConsumerConfig {
+            group_id: topics.group.clone(),
+            session_timeout_ms: 6_000,
+            heartbeat_ms: 300,
+            retry_backoff_ms: 20,
+            retry_backoff_max_ms: 500,
+            commit_interval_ms: 50,
+            ..ConsumerConfig::default()
+        };
+        let writer = EventWriter::new(
+            write_pool(database_url, 4),
+            Duration::from_secs(20),
+            "consumer",
+        );
+        let handler = EventHandler::new(writer, &topics.group);
+        let dead_letters = DeadLetterWriter::new(topics.producer(), &topics.dead_letters);
+        let consumer = Consumer::new(
+            &topics.kafka,
+            &config,
+            &[&topics.events],
+            dead_letters,
+            handler,
+        )
+        .expect("the settings can be used");
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(consumer.run(stop.clone()));
+        Self { stop, task }
+    }
+
+    /// Stops as SIGTERM does.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        tokio::time::timeout(PATIENCE, &mut self.task)
+            .await
+            .expect("the consumer stops in time")
+            .expect("the consumer does not panic")
+            .expect("the consumer ends well");
+    }
+}
