@@ -39,7 +39,11 @@ pub(crate) fn of_family(parent: u32) -> anyhow::Result<Duration> {
     let numbers = stat(&format!("/proc/{parent}/stat"))?;
     let mut sum = ticks(numbers[11..15].iter().sum());
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
             continue;
         };
         // A process may end between being listed and being read.

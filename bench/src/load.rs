@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use hdrhistogram::Histogram;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::LocalSet;
@@ -18,18 +18,25 @@ use crate::stream::Stream;
 
 /// Between two looks at what has fallen due.
 const TICK: Duration = Duration::from_micros(200);
-/// Most time for the last answers after the end of an open load.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// How far an open load may fall behind before there is no sense in going on.
+const BEHIND_MAX: Duration = Duration::from_secs(10);
 
 /// How requests follow each other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
     /// As fast as the answers come, for a warm-up and then a measured time.
-    Closed { warm_up: Duration, measured: Duration },
+    Closed {
+        warm_up: Duration,
+        measured: Duration,
+    },
     /// As fast as the answers come, until so many events are acknowledged.
     Until { events: u64 },
     /// So many requests a second. Times count from when a request was due, not from when it could be sent.
-    Open { warm_up: Duration, measured: Duration, per_second: f64 },
+    Open {
+        warm_up: Duration,
+        measured: Duration,
+        per_second: f64,
+    },
 }
 
 /// A load.
@@ -94,8 +101,8 @@ impl Load {
             connections.push(Connection::open(self.port).await?);
         }
         let run = Rc::new(Run::new(&self)?);
-        if let Pace::Open { per_second, .. } = self.pace {
-            tokio::task::spawn_local(announce(Rc::clone(&run), per_second));
+        if let (Pace::Open { per_second, .. }, Some(end)) = (self.pace, run.end) {
+            tokio::task::spawn_local(announce(Rc::clone(&run), end, per_second));
         }
         let tasks: Vec<_> = connections
             .into_iter()
@@ -112,7 +119,7 @@ impl Load {
             events: run.events.get(),
             events_in_all: run.events_in_all.get(),
             measured,
-            times: run.times.take(),
+            times: run.times.borrow().clone(),
             cpu: Duration::ZERO,
         })
     }
@@ -140,8 +147,12 @@ impl Run {
     fn new(load: &Load) -> anyhow::Result<Self> {
         let began = Instant::now();
         let (measure_from, end, requests) = match load.pace {
-            Pace::Closed { warm_up, measured } => (began + warm_up, Some(warm_up + measured), u64::MAX),
-            Pace::Open { warm_up, measured, .. } => (began + warm_up, Some(warm_up + measured), u64::MAX),
+            Pace::Closed { warm_up, measured } => {
+                (began + warm_up, Some(warm_up + measured), u64::MAX)
+            }
+            Pace::Open {
+                warm_up, measured, ..
+            } => (began + warm_up, Some(warm_up + measured), u64::MAX),
             Pace::Until { events } => (began, None, events / load.batch as u64),
         };
         Ok(Self {
@@ -201,6 +212,10 @@ async fn work(run: Rc<Run>, mut connection: Connection) -> anyhow::Result<()> {
     let mode = format!("\"mode\":\"{}\"", run.load.mode);
     let all = format!("\"processed_count\":{}", run.load.batch);
     while let Some(due) = run.next().await {
+        ensure!(
+            due.elapsed() < BEHIND_MAX,
+            "the server fell behind the rate for good"
+        );
         let bytes = request.fill(&mut run.stream.borrow_mut());
         let (status, body) = connection.exchange(bytes).await?;
         // What matters stands at the beginning of the answer to a batch.
@@ -214,15 +229,17 @@ async fn work(run: Rc<Run>, mut connection: Connection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Hands out due times until the end of an open load, then waits for the last answers.
-async fn announce(run: Rc<Run>, per_second: f64) -> anyhow::Result<()> {
-    let end = run.end.context("an open load has an end")?;
+/// Hands out due times until the end of an open load.
+async fn announce(run: Rc<Run>, end: Instant, per_second: f64) {
     let began = run.began;
     // The runtime's own timer is no finer than a millisecond.
     let (ticker, mut ticks) = mpsc::unbounded_channel();
-    let clock = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         while Instant::now() < end && ticker.send(()).is_ok() {
-            #[expect(clippy::disallowed_methods, reason = "this thread has nothing else to do")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this thread has nothing else to do"
+            )]
             std::thread::sleep(TICK);
         }
     });
@@ -236,14 +253,6 @@ async fn announce(run: Rc<Run>, per_second: f64) -> anyhow::Result<()> {
             next += interval;
         }
     }
-    clock.join().ok().context("the clock's thread failed")?;
     run.all_announced.set(true);
     run.fell_due.notify_waiters();
-    tokio::time::timeout(LAST_ANSWERS, async {
-        while !run.due.borrow().is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .context("the server fell behind the rate for good")
 }

@@ -143,9 +143,8 @@ impl Stream {
 }
 
 fn timestamp() -> [u8; 27] {
-    let form = format_description!(
-        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
-    );
+    let form =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
     OffsetDateTime::now_utc()
         .format(form)
         .ok()
