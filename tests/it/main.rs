@@ -4,8 +4,11 @@ mod harness;
 
 mod accounts;
 mod batches;
+mod convergence;
 mod ctl;
+mod garbage;
 mod ground_rules;
 mod refused_events;
 mod single_events;
+mod store_writes;
 mod tokens;

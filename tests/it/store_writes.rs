@@ -1,0 +1,241 @@
+//! What one write costs and keeps: refused events, the consumer's progress, writers in each other's way.
+
+use analytics_ingestor::event::Event;
+use analytics_ingestor::store::{Progress, WriteOutcome};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::harness::event::{a_publication, a_start, an_answer};
+use crate::harness::{PATIENCE, TestDb, eventually};
+
+fn answers(count: usize, texts: impl Fn(usize) -> &'static str) -> Vec<Event> {
+    let session = Uuid::new_v4();
+    (0..count)
+        .map(|n| {
+            an_answer()
+                .in_session(session)
+                .named(format!("e{n}"))
+                .saying(texts(n))
+                .parse(1)
+        })
+        .collect()
+}
+
+fn progress(next_offset: i64) -> Progress {
+    Progress {
+        group: "group".to_owned(),
+        topic: "topic".to_owned(),
+        partition: 2,
+        next_offset,
+        record_at: Some(OffsetDateTime::now_utc()),
+    }
+}
+
+/// Transactions of the database so far, once the given pool has reported all of its own.
+async fn transactions(db: &TestDb, pool: PgPool) -> i64 {
+    pool.close().await;
+    let others = format!(
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE datname = '{}' AND application_name = 'analytics-ingestor'",
+        db.name()
+    );
+    eventually("the writer's connections are gone", PATIENCE, || async {
+        db.number(&others).await == 0
+    })
+    .await;
+    let query = format!(
+        "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{}'",
+        db.name()
+    );
+    db.number(&query).await
+}
+
+/// Writes events, the database refusing each that says "poison", and answers with outcomes and transactions spent.
+async fn write_with_poison(
+    db: &TestDb,
+    events: &[Event],
+    progress: Option<&Progress>,
+) -> (Vec<WriteOutcome>, i64) {
+    let before = transactions(db, db.write_pool(1)).await;
+    let pool = db.write_pool(1);
+    let deadline = std::time::Duration::from_secs(20);
+    let writer = analytics_ingestor::store::EventWriter::new(pool.clone(), deadline, "direct");
+    let outcomes = writer.write_batch(events, progress).await.unwrap();
+    (outcomes, transactions(db, pool).await - before)
+}
+
+async fn refuse_poison(db: &TestDb) {
+    db.execute("ALTER TABLE answers ADD CONSTRAINT no_poison CHECK (answer <> 'poison')")
+        .await;
+}
+
+#[tokio::test]
+async fn one_refused_event_among_a_thousand_costs_a_few_statements_and_keeps_no_other_out() {
+    let db = TestDb::new().await;
+    refuse_poison(&db).await;
+    let events = answers(1_000, |n| if n == 617 { "poison" } else { "B" });
+    let (outcomes, spent) = write_with_poison(&db, &events, Some(&progress(1_000))).await;
+    for (place, outcome) in outcomes.iter().enumerate() {
+        let expected = match place {
+            617 => WriteOutcome::Refused {
+                sqlstate: "23514".to_owned(),
+            },
+            _ => WriteOutcome::Stored,
+        };
+        assert_eq!(*outcome, expected, "event {place}");
+    }
+    assert_eq!(db.number("SELECT count(*) FROM answers").await, 999);
+    // Each answer names a student of its own; the refused one leaves none behind, the others lose none.
+    assert_eq!(db.number("SELECT count(*) FROM students").await, 999);
+    let strays = db.number("SELECT count(*) FROM answers LEFT JOIN students USING (tenant_id, student_id) WHERE students IS NULL");
+    assert_eq!(strays.await, 0);
+    assert_eq!(
+        db.number("SELECT next_offset FROM consumer_progress").await,
+        1_000
+    );
+    // Two halves for each halving of 1,000, the poison itself, the progress, and what looking costs.
+    assert!(spent <= 2 * 10 + 12, "{spent} transactions");
+}
+
+#[tokio::test]
+async fn of_a_batch_that_is_refused_as_a_whole_the_progress_is_kept() {
+    let db = TestDb::new().await;
+    refuse_poison(&db).await;
+    let (outcomes, _) = write_with_poison(&db, &answers(3, |_| "poison"), Some(&progress(7))).await;
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, WriteOutcome::Refused { .. }))
+    );
+    assert_eq!(db.number("SELECT count(*) FROM answers").await, 0);
+    assert_eq!(
+        db.number("SELECT next_offset FROM consumer_progress").await,
+        7
+    );
+}
+
+#[tokio::test]
+async fn the_progress_is_recorded_in_the_transaction_of_the_batch() {
+    let db = TestDb::new().await;
+    let writer = db.writer(1);
+    for next_offset in [10, 20] {
+        writer
+            .write_batch(&answers(10, |_| "B"), Some(&progress(next_offset)))
+            .await
+            .unwrap();
+        let together = db.number(
+            "SELECT count(*) FROM answers WHERE xmin = (SELECT xmin FROM consumer_progress WHERE partition = 2)",
+        );
+        assert_eq!(together.await, 10);
+        assert_eq!(
+            db.number("SELECT next_offset FROM consumer_progress").await,
+            next_offset
+        );
+    }
+    // An empty batch, of which every record was a dead letter, moves on too.
+    writer.write_batch(&[], Some(&progress(30))).await.unwrap();
+    assert_eq!(
+        db.number("SELECT next_offset FROM consumer_progress").await,
+        30
+    );
+}
+
+#[tokio::test]
+async fn outcomes_come_in_the_order_of_the_events() {
+    let db = TestDb::new().await;
+    let writer = db.writer(1);
+    let mut events = answers(50, |_| "B");
+    writer.write_batch(&events[20..30], None).await.unwrap();
+    events.reverse();
+    events.push(events[0].clone());
+    let outcomes = writer.write_batch(&events, None).await.unwrap();
+    let duplicates: Vec<usize> = outcomes
+        .iter()
+        .enumerate()
+        .filter(|(_, outcome)| **outcome == WriteOutcome::Duplicate)
+        .map(|(place, _)| place)
+        .collect();
+    let expected: Vec<usize> = (20..30).chain([50]).collect();
+    assert_eq!(duplicates, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_that_meet_in_opposite_orders_do_not_deadlock() {
+    let db = TestDb::new().await;
+    let sessions: Vec<Uuid> = (0..30).map(|_| Uuid::new_v4()).collect();
+    let question = Uuid::new_v4();
+    let mut writing = Vec::new();
+    for writer_number in 0..4 {
+        let writer = db.writer(1);
+        let mut sessions = sessions.clone();
+        if writer_number % 2 == 1 {
+            sessions.reverse();
+        }
+        writing.push(tokio::spawn(async move {
+            for round in 0..15 {
+                let batch: Vec<Event> = sessions
+                    .iter()
+                    .flat_map(|session| {
+                        let key = if round % 2 == 0 { "A" } else { "B" };
+                        [
+                            an_answer().in_session(*session).of(question),
+                            a_publication()
+                                .in_session(*session)
+                                .of(question)
+                                .with_key(key)
+                                .at_second(round),
+                            a_start().in_session(*session).at_second(writer_number),
+                        ]
+                    })
+                    .map(|draft| draft.parse(1))
+                    .collect();
+                writer.write_batch(&batch, None).await.unwrap();
+            }
+        }));
+    }
+    for writing in writing {
+        writing.await.unwrap();
+    }
+    let facts = 4 * 15 * 30;
+    for table in ["answers", "publications", "session_events"] {
+        assert_eq!(
+            db.number(&format!("SELECT count(*) FROM {table}")).await,
+            facts,
+            "{table}"
+        );
+    }
+    // A writer that was chosen as the victim tries again, so only the server's count can tell.
+    transactions(&db, db.write_pool(1)).await;
+    let deadlocks = format!(
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = '{}'",
+        db.name()
+    );
+    assert_eq!(db.number(&deadlocks).await, 0);
+}
+
+#[tokio::test]
+async fn a_text_that_no_column_can_hold_is_refused_and_not_taken_for_an_outage() {
+    let db = TestDb::new().await;
+    // An index tuple cannot hold a key this long, so the server answers with a limit of its own.
+    let key = "é".repeat(1 << 20);
+    db.execute("CREATE INDEX too_short ON answers (answer)")
+        .await;
+    let text: String = (0..200_000).map(|_| fastrand::alphanumeric()).collect();
+    let events = [
+        an_answer().parse(1),
+        an_answer().saying(&text).parse(1),
+        a_publication().with_key(&key).parse(1),
+    ];
+    let outcomes = db.writer(1).write_batch(&events, None).await.unwrap();
+    assert_eq!(
+        outcomes[1],
+        WriteOutcome::Refused {
+            sqlstate: "54000".to_owned()
+        }
+    );
+    assert_eq!(
+        (&outcomes[0], &outcomes[2]),
+        (&WriteOutcome::Stored, &WriteOutcome::Stored)
+    );
+}
