@@ -181,18 +181,17 @@ impl Inspector {
 
 type Client = BaseConsumer<QuietContext>;
 
-/// Keeps the end of a partition, which is asked for, out of the log.
+/// A look that fails says so to its caller; what the library says meanwhile, once per attempt to reconnect, is for
+/// debugging.
 struct QuietContext;
 
 impl ClientContext for QuietContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client_log::line("inspector", level, facility, message);
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        client_log::line("inspector", RDKafkaLogLevel::Debug, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() != Some(rdkafka::types::RDKafkaErrorCode::PartitionEOF) {
-            client_log::error("inspector", &error, reason);
-        }
+        tracing::debug!(target: "librdkafka", client = "inspector", error = %error, "{reason}");
     }
 }
 
