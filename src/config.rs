@@ -28,9 +28,13 @@ pub fn parse<C: CommandFactory + FromArgMatches>() -> C {
 }
 
 fn command<C: CommandFactory>() -> Command {
-    DEFAULTS
+    with_defaults(C::command())
+}
+
+fn with_defaults(command: Command) -> Command {
+    let command = DEFAULTS
         .into_iter()
-        .fold(C::command(), |command, (id, default)| {
+        .fold(command, |command, (id, default)| {
             if command
                 .get_arguments()
                 .any(|argument| argument.get_id() == id)
@@ -39,7 +43,8 @@ fn command<C: CommandFactory>() -> Command {
             } else {
                 command
             }
-        })
+        });
+    command.mut_subcommands(with_defaults)
 }
 
 /// The HTTP API of the analytics pipeline of live quizzes.

@@ -4,34 +4,32 @@
 //!
 //! ```text
 //! write   bin → http → sink → store, kafka-toolkit → event        bin → consumer → store → event
-//! read    bin → http → report → PostgreSQL
+//! read    bin → http → report → PostgreSQL                        bin → ctl → store, kafka-toolkit
 //! ```
+//!
+//! - [`event`]: what an event is; pure rules, from client JSON and from the topic's envelope.
+//! - [`store`]: PostgreSQL; the schema, the connections, the one door for events, accounts and tenants.
+//! - [`sink`]: where accepted events go; direct, Kafka, and when one stands in for the other.
+//! - [`consumer`]: from the topic into PostgreSQL; what a batch of records means.
+//! - [`report`]: the reports, one file each, and what they share.
+//! - [`auth`]: who may do what; tokens, scopes, roles, passwords, the rules of an account.
+//! - [`http`]: the API; routes, extractors, the one map from errors to answers.
+//! - [`ctl`]: the operator's tool, one subcommand a file.
+//! - [`tenant`]: the tenant that every row and every query belongs to.
+//! - [`config`], [`metrics`], [`telemetry`], [`shutdown`]: settings, metric names, logs, signals.
 //!
 //! `docs/ARCHITECTURE.md` walks an event, a poison message and a report through it.
 
-/// Who may do what: tokens, scopes, roles, passwords, the rules of an account.
 pub mod auth;
-/// Every setting of every program, and nothing else that reads the environment.
 pub mod config;
-/// From the topic into PostgreSQL: what a batch of records means.
 pub mod consumer;
-/// The operator's tool: one subcommand a file.
 pub mod ctl;
-/// What an event is: pure rules, from client JSON and from the topic's envelope.
 pub mod event;
-/// The HTTP API: routes, extractors, the one map from errors to answers.
 pub mod http;
-/// Every metric: names, help, labels.
 pub mod metrics;
-/// The reports, one file each, and what they share.
 pub mod report;
-/// Signals turned into a token that everything long-running watches.
 pub mod shutdown;
-/// Where accepted events go: direct, Kafka, and when one stands in for the other.
 pub mod sink;
-/// PostgreSQL: the schema, the connections, the one door for events, accounts and tenants.
 pub mod store;
-/// Logs and metrics of a process, installed once.
 pub mod telemetry;
-/// The tenant that every row and every query belongs to.
 pub mod tenant;

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use analytics_ingestor::ctl::Ctl;
-use analytics_ingestor::telemetry;
-use clap::Parser;
+use analytics_ingestor::{config, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ctl = Ctl::parse();
+    let ctl: Ctl = config::parse();
     let ran = match telemetry::install_logs(&ctl.telemetry()) {
         Ok(()) => ctl.run().await,
         Err(error) => Err(error),

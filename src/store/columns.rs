@@ -1,4 +1,4 @@
-//! A batch of events turned into the arrays that `write_batch.sql` takes.
+//! A batch of events turned into the arrays that the write statement takes.
 
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
@@ -6,6 +6,10 @@ use sqlx::query::Query;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::known::KnownEntities;
+use super::statement::Size;
+use super::stubs::Stubs;
+use super::write::Progress;
 use crate::event::{Event, Fact};
 
 /// What makes two events copies of each other. The table is part of it: an answer and a publication under one id
@@ -134,63 +138,6 @@ impl Sessions {
     }
 }
 
-/// Distinct (tenant, id) pairs in order.
-struct Ids {
-    tenant: Vec<i32>,
-    id: Vec<Uuid>,
-}
-
-impl Ids {
-    fn of(pairs: impl Iterator<Item = (i32, Uuid)>) -> Self {
-        let mut distinct: Vec<_> = pairs.collect();
-        // A session's events name one quiz and one classroom as a rule: most copies go before the sort.
-        distinct.dedup();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let (tenant, id) = distinct.into_iter().unzip();
-        Self { tenant, id }
-    }
-}
-
-/// For each question, the earliest of the batch's events that names it.
-#[derive(Default)]
-struct Questions {
-    tenant: Vec<i32>,
-    question: Vec<Uuid>,
-    first_at: Vec<OffsetDateTime>,
-    first_event: Vec<Uuid>,
-    first_session: Vec<Uuid>,
-}
-
-impl Questions {
-    fn of(events: &[&Event]) -> Self {
-        let mut first: Vec<_> = events
-            .iter()
-            .filter_map(|event| {
-                let question = event.question_id()?;
-                Some((
-                    event.tenant.id(),
-                    question,
-                    event.occurred_at,
-                    event.event_id.uuid(),
-                    event.session_id,
-                ))
-            })
-            .collect();
-        first.sort_unstable();
-        first.dedup_by_key(|(tenant, question, ..)| (*tenant, *question));
-        let mut columns = Self::default();
-        for (tenant, question, at, event, session) in first {
-            columns.tenant.push(tenant);
-            columns.question.push(question);
-            columns.first_at.push(at);
-            columns.first_event.push(event);
-            columns.first_session.push(session);
-        }
-        columns
-    }
-}
-
 /// The arrays of one batch, ready to bind.
 pub(super) struct Columns<'e> {
     tenants: Vec<i32>,
@@ -198,15 +145,12 @@ pub(super) struct Columns<'e> {
     publications: Publications<'e>,
     session_events: SessionEvents<'e>,
     sessions: Sessions,
-    quizzes: Ids,
-    classrooms: Ids,
-    students: Ids,
-    questions: Questions,
+    stubs: Stubs,
 }
 
 impl<'e> Columns<'e> {
     /// Takes events that are distinct and sorted by [`identity`].
-    pub(super) fn of(events: &[&'e Event]) -> Self {
+    pub(super) fn of(events: &[&'e Event], known: &KnownEntities) -> Self {
         debug_assert!(events.is_sorted_by(|a, b| identity(a) < identity(b)));
         let mut answers = Answers::default();
         let mut publications = Publications::default();
@@ -265,25 +209,7 @@ impl<'e> Columns<'e> {
             }
         }
         Self {
-            quizzes: Ids::of(
-                events
-                    .iter()
-                    .map(|event| (event.tenant.id(), event.quiz_id)),
-            ),
-            classrooms: Ids::of(
-                events
-                    .iter()
-                    .map(|event| (event.tenant.id(), event.classroom_id)),
-            ),
-            students: Ids::of(
-                answers
-                    .keys
-                    .tenant
-                    .iter()
-                    .copied()
-                    .zip(answers.student.iter().copied()),
-            ),
-            questions: Questions::of(events),
+            stubs: Stubs::of(events, known),
             tenants,
             answers,
             publications,
@@ -292,21 +218,37 @@ impl<'e> Columns<'e> {
         }
     }
 
-    /// Binds `$1` and `$3` to `$50` of `write_batch.sql`; `key_lock` is `$2`.
+    /// How much of the statement this batch needs.
+    pub(super) fn size(&self) -> Size {
+        if !self.stubs.is_empty() {
+            Size::FactsAndStubs
+        } else if self.publications.question.is_empty() && self.session_events.kind.is_empty() {
+            Size::Answers
+        } else {
+            Size::Facts
+        }
+    }
+
+    /// The stubs that the statement makes sure of.
+    pub(super) fn stubs(&self) -> &Stubs {
+        &self.stubs
+    }
+
+    /// Binds the parameters of the statement of this batch's [size](Self::size).
     pub(super) fn bind<'q>(
         &'q self,
         query: Query<'q, Postgres, PgArguments>,
         key_lock: i32,
+        progress: Option<&'q Progress>,
     ) -> Query<'q, Postgres, PgArguments> {
         let Self {
             answers,
             publications,
             session_events,
             sessions,
-            questions,
             ..
         } = self;
-        query
+        let query = query
             .bind(&self.tenants)
             .bind(key_lock)
             .bind(&answers.keys.tenant)
@@ -319,6 +261,23 @@ impl<'e> Columns<'e> {
             .bind(&answers.response_time_ms)
             .bind(&answers.sent_id)
             .bind(&answers.received_at)
+            .bind(&sessions.tenant)
+            .bind(&sessions.session)
+            .bind(&sessions.quiz)
+            .bind(&sessions.classroom)
+            .bind(&sessions.started_at)
+            .bind(&sessions.ended_at)
+            .bind(&sessions.named_at)
+            .bind(&sessions.named_event)
+            .bind(progress.map(|progress| &progress.group))
+            .bind(progress.map(|progress| &progress.topic))
+            .bind(progress.map(|progress| progress.partition))
+            .bind(progress.map(|progress| progress.next_offset))
+            .bind(progress.and_then(|progress| progress.record_at));
+        if self.size() == Size::Answers {
+            return query;
+        }
+        let query = query
             .bind(&publications.keys.tenant)
             .bind(&publications.keys.session)
             .bind(&publications.keys.event)
@@ -337,25 +296,10 @@ impl<'e> Columns<'e> {
             .bind(&session_events.classroom)
             .bind(&session_events.occurred_at)
             .bind(&session_events.sent_id)
-            .bind(&session_events.received_at)
-            .bind(&sessions.tenant)
-            .bind(&sessions.session)
-            .bind(&sessions.quiz)
-            .bind(&sessions.classroom)
-            .bind(&sessions.started_at)
-            .bind(&sessions.ended_at)
-            .bind(&sessions.named_at)
-            .bind(&sessions.named_event)
-            .bind(&self.quizzes.tenant)
-            .bind(&self.quizzes.id)
-            .bind(&self.classrooms.tenant)
-            .bind(&self.classrooms.id)
-            .bind(&self.students.tenant)
-            .bind(&self.students.id)
-            .bind(&questions.tenant)
-            .bind(&questions.question)
-            .bind(&questions.first_at)
-            .bind(&questions.first_event)
-            .bind(&questions.first_session)
+            .bind(&session_events.received_at);
+        if self.size() == Size::Facts {
+            return query;
+        }
+        self.stubs.bind(query)
     }
 }

@@ -7,6 +7,9 @@ mod answer_keys;
 mod columns;
 mod failure;
 pub mod fixtures;
+mod known;
+mod statement;
+mod stubs;
 pub mod tenants;
 pub mod users;
 mod write;
@@ -58,7 +61,7 @@ pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool,
     ]);
     if purpose == Purpose::Write {
         options = options.options([
-            // Planning write_batch.sql takes longer than running it for a few events; one plan does for all sizes.
+            // Planning the write statement takes longer than running it for a few events; one plan does for all sizes.
             ("plan_cache_mode", "force_generic_plan"),
             // That plan may be made while a table is empty and used when it has millions of rows.
             ("enable_seqscan", "off"),

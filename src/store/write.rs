@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::answer_keys;
 use super::columns::{Columns, Identity, Table, identity};
 use super::failure::{Failure, classify, is_broken_connection};
+use super::known::KnownEntities;
 use crate::event::Event;
 use crate::metrics;
 
@@ -65,6 +66,7 @@ pub struct EventWriter {
     deadline: Duration,
     /// Who writes, in the metrics.
     name: &'static str,
+    known: KnownEntities,
 }
 
 impl EventWriter {
@@ -75,6 +77,7 @@ impl EventWriter {
             pool,
             deadline,
             name,
+            known: KnownEntities::new(),
         }
     }
 
@@ -157,7 +160,7 @@ impl EventWriter {
         events: &[&Event],
         progress: Option<&Progress>,
     ) -> Result<HashSet<Identity>, sqlx::Error> {
-        let columns = Columns::of(events);
+        let columns = Columns::of(events, &self.known);
         let mut tries = 0;
         loop {
             tries += 1;
@@ -168,7 +171,10 @@ impl EventWriter {
             };
             let writing = write_once(&mut connection, events, &columns, progress);
             let error = match timeout(self.deadline, writing).await {
-                Ok(Ok(stored)) => return Ok(stored),
+                Ok(Ok(stored)) => {
+                    columns.stubs().remember(&self.known);
+                    return Ok(stored);
+                }
                 Ok(Err(error)) => error,
                 Err(_) => {
                     // The answer is still to come on this connection: nobody else may use it.
@@ -227,12 +233,7 @@ async fn execute(
     progress: Option<&Progress>,
 ) -> Result<HashSet<Identity>, sqlx::Error> {
     let rows = columns
-        .bind(sqlx::query(include_str!("write_batch.sql")), KEY_LOCK)
-        .bind(progress.map(|progress| &progress.group))
-        .bind(progress.map(|progress| &progress.topic))
-        .bind(progress.map(|progress| progress.partition))
-        .bind(progress.map(|progress| progress.next_offset))
-        .bind(progress.and_then(|progress| progress.record_at))
+        .bind(sqlx::query(columns.size().sql()), KEY_LOCK, progress)
         .fetch_all(connection)
         .await?;
     rows.iter()

@@ -1,0 +1,12 @@
+progress AS (
+    INSERT INTO consumer_progress (consumer_group, topic, partition, next_offset, record_at)
+    SELECT $21, $22, $23, $24, $25
+    WHERE $21::text IS NOT NULL
+    ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
+        next_offset = excluded.next_offset, record_at = excluded.record_at, updated_at = now()
+)
+SELECT tenant_id, session_id, event_id, 'answer' AS kind FROM new_answers
+UNION ALL
+SELECT tenant_id, session_id, event_id, 'publication' FROM new_publications
+UNION ALL
+SELECT tenant_id, session_id, event_id, 'session' FROM new_session_events
