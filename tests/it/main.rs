@@ -9,6 +9,7 @@ mod ctl;
 mod garbage;
 mod ground_rules;
 mod refused_events;
+mod reports;
 mod single_events;
 mod store_writes;
 mod tokens;
