@@ -46,16 +46,21 @@ topics_usable() {
     (($(grep -c "^$TOPIC:[0-9]*:[0-9]" <<<"$offsets") >= PARTITIONS)) && grep -q "^$DLQ_TOPIC:[0-9]*:[0-9]" <<<"$offsets"
 }
 
+# create_topic NAME [CONFIG...]
 create_topic() {
-    "$PROJECT/scripts/kafka/tool.sh" topics --create --if-not-exists --topic "$1" --partitions "$PARTITIONS" \
-        --replication-factor 1 --config "retention.ms=$RETENTION_MS" >/dev/null
+    local name="$1" configs=(--config "retention.ms=$RETENTION_MS")
+    shift
+    (($# == 0)) || configs+=(--config "$@")
+    "$PROJECT/scripts/kafka/tool.sh" topics --create --if-not-exists --topic "$name" --partitions "$PARTITIONS" \
+        --replication-factor 1 "${configs[@]}" >/dev/null
 }
 
 # Each of Kafka's tools takes a second or two to start, so the check comes first and the two creations run side by side.
 ensure_topics() {
     local dead_letters
     if ! topics_usable; then
-        create_topic "$DLQ_TOPIC" &
+        # A dead letter is the record and its story: it must fit even when the record alone filled a message.
+        create_topic "$DLQ_TOPIC" max.message.bytes=2097152 &
         dead_letters=$!
         create_topic "$TOPIC"
         wait "$dead_letters" || fail "topic $DLQ_TOPIC could not be created"

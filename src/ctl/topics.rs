@@ -43,21 +43,25 @@ pub(super) struct Ensured {
     mismatches: Vec<String>,
 }
 
+/// A dead letter is the record and its story: it must fit even when the record alone filled a message.
+const DEAD_LETTER_BYTES_MAX: i64 = 2 * 1024 * 1024;
+
 pub(super) async fn ensure(args: EnsureArgs) -> anyhow::Result<Ensured> {
     let retention = Duration::from_secs(u64::from(args.kafka_topic_retention_hours) * 3600);
     let cluster = &args.cluster;
+    let spec = |topic: &str| {
+        TopicSpec::new(topic, args.kafka_topic_partitions)
+            .replication(args.kafka_topic_replication)
+            .retention(retention)
+    };
     let topics = vec![
         cluster.topics.kafka_topic.clone(),
         cluster.topics.kafka_dlq_topic.clone(),
     ];
-    let specs: Vec<TopicSpec> = topics
-        .iter()
-        .map(|topic| {
-            TopicSpec::new(topic, args.kafka_topic_partitions)
-                .replication(args.kafka_topic_replication)
-                .retention(retention)
-        })
-        .collect();
+    let specs = [
+        spec(&topics[0]),
+        spec(&topics[1]).max_message_bytes(DEAD_LETTER_BYTES_MAX),
+    ];
     let registry = cluster.registry().map_err(|error| cluster.explain(error))?;
     let created = registry
         .ensure(&specs)
