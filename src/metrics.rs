@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
 /// Upper bounds of the histograms whose names end in `_seconds`.
@@ -132,9 +132,10 @@ pub(crate) fn batch_written(
     histogram!(WRITE_EVENTS, "writer" => writer).record((stored + duplicates) as f64);
 }
 
-/// An event got its row this long after it was accepted.
-pub(crate) fn event_fresh(age: time::Duration) {
-    histogram!(FRESHNESS).record(age.as_seconds_f64().max(0.0));
+/// Events got their rows this long after they were accepted.
+pub(crate) fn events_fresh(ages: impl Iterator<Item = time::Duration>) {
+    let freshness = histogram!(FRESHNESS);
+    ages.for_each(|age| freshness.record(age.as_seconds_f64().max(0.0)));
 }
 
 /// Events waiting for the direct path.
@@ -144,13 +145,18 @@ pub(crate) fn direct_waiting(events: usize) {
 }
 
 /// A request was answered.
-pub(crate) fn http_answered(route: &str, method: &'static str, status: u16, took: Duration) {
-    let labels = [
-        ("route", route.to_owned()),
-        ("method", method.to_owned()),
-        ("status", status.to_string()),
+pub(crate) fn http_answered(
+    route: &str,
+    method: &'static str,
+    status: &'static str,
+    took: Duration,
+) {
+    let labels = vec![
+        Label::new("route", route.to_owned()),
+        Label::from_static_parts("method", method),
+        Label::from_static_parts("status", status),
     ];
-    histogram!(HTTP_SECONDS, &labels).record(took);
+    histogram!(HTTP_SECONDS, labels).record(took);
 }
 
 /// A token was checked.

@@ -1,5 +1,7 @@
 //! POST /api/auth/signup and /api/auth/login.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -29,7 +31,7 @@ struct SignupIn {
 }
 
 pub(super) async fn create_account(
-    State(app): State<AppState>,
+    State(app): State<Arc<AppState>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
@@ -78,7 +80,7 @@ pub(super) struct LoginOut {
 }
 
 pub(super) async fn create_token(
-    State(app): State<AppState>,
+    State(app): State<Arc<AppState>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<LoginOut>, ApiError> {

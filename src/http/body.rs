@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt;
@@ -19,7 +19,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// A body in memory; its share of the budget is free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct ReadBody {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     _memory: Memory,
 }
 
@@ -66,22 +66,36 @@ pub(super) async fn read(
 
 async fn read_wire(mut body: Body, limits: &Limits) -> Result<ReadBody, ApiError> {
     let mut memory = Memory::new(&limits.memory_kib);
-    let mut bytes = Vec::new();
+    let mut first = Bytes::new();
+    let mut joined = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame =
             frame.map_err(|error| ApiError::InvalidBody(format!("the body broke off: {error}")))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if bytes.len() + data.len() > limits.wire_bytes_max {
+        if first.len().max(joined.len()) + data.len() > limits.wire_bytes_max {
             return Err(ApiError::BodyTooLarge {
                 limit_bytes: limits.wire_bytes_max,
                 decompressed: false,
             });
         }
         memory.reserve(data.len())?;
-        bytes.extend_from_slice(&data);
+        // A single event comes in one piece, which needs no copy.
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&first);
+        }
+        joined.extend_from_slice(&data);
     }
+    let bytes = if joined.is_empty() {
+        first
+    } else {
+        joined.into()
+    };
     Ok(ReadBody {
         bytes,
         _memory: memory,
@@ -128,7 +142,7 @@ impl Encoding {
             let read = reader.read(&mut chunk).map_err(broken)?;
             if read == 0 {
                 return Ok(ReadBody {
-                    bytes,
+                    bytes: bytes.into(),
                     _memory: memory,
                 });
             }

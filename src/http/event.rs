@@ -1,5 +1,7 @@
 //! POST /api/events and /api/events/batch.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -30,7 +32,7 @@ pub(super) struct EventAccepted {
 }
 
 pub(super) async fn create_event(
-    State(app): State<AppState>,
+    State(app): State<Arc<AppState>>,
     WriteAccess(caller): WriteAccess,
     headers: HeaderMap,
     body: Body,
@@ -140,7 +142,7 @@ impl ElementResult {
 
 /// A batch is judged event by event; only what makes it unreadable as a batch fails it as a whole.
 pub(super) async fn create_events(
-    State(app): State<AppState>,
+    State(app): State<Arc<AppState>>,
     WriteAccess(caller): WriteAccess,
     headers: HeaderMap,
     body: Body,

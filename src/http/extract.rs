@@ -1,5 +1,7 @@
 //! Extractors that prove something: a handler that takes one cannot run without the proof.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -28,18 +30,24 @@ fn authorize(parts: &Parts, state: &AppState, scope: Scope) -> Result<Caller, Ap
     Ok(caller)
 }
 
-impl FromRequestParts<AppState> for WriteAccess {
+impl FromRequestParts<Arc<AppState>> for WriteAccess {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<AppState>,
+    ) -> Result<Self, ApiError> {
         authorize(parts, state, Scope::Write).map(Self)
     }
 }
 
-impl FromRequestParts<AppState> for ReadAccess {
+impl FromRequestParts<Arc<AppState>> for ReadAccess {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<AppState>,
+    ) -> Result<Self, ApiError> {
         authorize(parts, state, Scope::Read).map(Self)
     }
 }

@@ -92,7 +92,7 @@ fn up_or_down(up: bool) -> &'static str {
     if up { "up" } else { "down" }
 }
 
-pub(super) async fn show_health(State(app): State<AppState>) -> impl IntoResponse {
+pub(super) async fn show_health(State(app): State<Arc<AppState>>) -> impl IntoResponse {
     let reachable = app.health.check().await;
     let status = match (reachable.database, reachable.kafka) {
         (true, None | Some(true)) => "healthy",
@@ -123,7 +123,7 @@ pub(super) async fn show_liveness() -> impl IntoResponse {
     Json(StatusCode::OK, Probe { status: "alive" })
 }
 
-pub(super) async fn show_readiness(State(app): State<AppState>) -> impl IntoResponse {
+pub(super) async fn show_readiness(State(app): State<Arc<AppState>>) -> impl IntoResponse {
     let reachable = app.health.check().await;
     if reachable.database || reachable.kafka == Some(true) {
         Json(StatusCode::OK, Probe { status: "ready" })
@@ -137,7 +137,7 @@ pub(super) async fn show_readiness(State(app): State<AppState>) -> impl IntoResp
     }
 }
 
-pub(super) async fn show_metrics(State(app): State<AppState>) -> Response {
+pub(super) async fn show_metrics(State(app): State<Arc<AppState>>) -> Response {
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         app.metrics.render(),

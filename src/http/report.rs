@@ -1,6 +1,7 @@
 //! GET /api/reports/…: one handler for every report.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -14,7 +15,7 @@ use crate::report::Report;
 use crate::report::params::QueryParams;
 
 pub(super) async fn show_report<R: Report>(
-    State(app): State<AppState>,
+    State(app): State<Arc<AppState>>,
     ReadAccess(caller): ReadAccess,
     query: Result<Query<HashMap<String, String>>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<R>, ApiError> {

@@ -1,5 +1,7 @@
 //! Every path of the API.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
@@ -45,7 +47,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(answer_unknown)
         .layer(CatchPanicLayer::custom(middleware::answer_panic))
         .layer(from_fn(middleware::record))
-        .with_state(state)
+        .with_state(Arc::new(state))
 }
 
 /// The original answered an unknown path or method with a plain 404, and sent a trailing slash on to the path

@@ -17,8 +17,8 @@ use crate::store::{self, EventWriter, Purpose};
 /// Most time for the brokers to answer a health probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What every handler can reach; cheap to clone.
-#[derive(Debug, Clone)]
+/// What every handler can reach.
+#[derive(Debug)]
 pub struct AppState {
     /// The way in for events.
     pub ingest: Ingest,

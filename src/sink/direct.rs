@@ -86,11 +86,11 @@ impl DirectPath {
         metrics::direct_waiting(self.events_max - self.room.available_permits());
         let room = Arc::new(room);
         let mut answers = Vec::with_capacity(count.div_ceil(self.batch_max));
-        let mut events = events.into_iter();
-        loop {
-            let part: Vec<Event> = events.by_ref().take(self.batch_max).collect();
-            if part.is_empty() {
-                break;
+        let mut rest = events;
+        while !rest.is_empty() {
+            let mut part = std::mem::take(&mut rest);
+            if part.len() > self.batch_max {
+                rest = part.split_off(self.batch_max);
             }
             let part_len = part.len();
             let (reply, answer) = oneshot::channel();

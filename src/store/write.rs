@@ -138,15 +138,13 @@ impl EventWriter {
 
     fn record(&self, events: &[Event], outcomes: &[WriteOutcome], took: Duration) {
         let now = OffsetDateTime::now_utc();
-        let mut stored = 0;
-        for (event, _) in events
+        let is_stored = |outcome: &&WriteOutcome| **outcome == WriteOutcome::Stored;
+        let stored = outcomes.iter().filter(is_stored).count();
+        let fresh = events
             .iter()
             .zip(outcomes)
-            .filter(|(_, outcome)| **outcome == WriteOutcome::Stored)
-        {
-            stored += 1;
-            metrics::event_fresh(now - event.received_at);
-        }
+            .filter(|(_, outcome)| is_stored(outcome));
+        metrics::events_fresh(fresh.map(|(event, _)| now - event.received_at));
         let duplicates = outcomes
             .iter()
             .filter(|outcome| **outcome == WriteOutcome::Duplicate)
