@@ -11,12 +11,7 @@ const QUESTIONS: u64 = 20;
 const ANSWERS: u64 = STUDENTS * QUESTIONS;
 const CLASSROOMS: u64 = 200;
 const QUIZZES: u64 = 100;
-const TEXTS: [&str; 4] = [
-    "O(n log n), on average      ",
-    "the mitochondria of the cell",
-    "42 newtons, straight upwards",
-    "B, since the tree stays flat",
-];
+const TEXTS: [&str; 4] = ["O(n)", "42 N", "true", "root"];
 
 const JSON: &str = concat!(
     r#"{"event_id":"00000000-0000-0000-0000-000000000000","event_type":"ANSWER_SUBMITTED","#,
@@ -26,7 +21,7 @@ const JSON: &str = concat!(
     r#""classroom_id":"00000000-0000-0000-0000-000000000000","#,
     r#""question_id":"00000000-0000-0000-0000-000000000000","#,
     r#""student_id":"00000000-0000-0000-0000-000000000000","#,
-    r#""answer":"0000000000000000000000000000","response_time_ms":10000}"#,
+    r#""answer":"0000","response_time_ms":10000}"#,
 );
 
 /// Length of every event's JSON, in bytes.
@@ -110,7 +105,7 @@ impl Stream {
             question_id: fixed_id(4, quiz, question),
             student_id: fixed_id(5, classroom, student),
             text: TEXTS[(chance % 4) as usize],
-            response_time_ms: 10_000 + (chance >> 8) as i32 % 50_000,
+            response_time_ms: 10_000 + ((chance >> 8) % 50_000) as i32,
         }
     }
 

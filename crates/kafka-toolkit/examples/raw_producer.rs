@@ -111,7 +111,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .set("partitioner", "murmur2_random")
         .set("compression.type", "lz4")
         .set("linger.ms", &settings.linger_ms)
-        .set("queue.buffering.max.messages", settings.window.max(1000).to_string())
+        .set(
+            "queue.buffering.max.messages",
+            settings.window.max(1000).to_string(),
+        )
         .create_with_context(tally)?;
 
     let sent = match settings.per_second {
@@ -124,7 +127,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     if tally.failed.load(Ordering::Relaxed) > 0 {
         return Err("messages were not acknowledged".into());
     }
-    let mut times = std::mem::take(&mut *tally.times_us.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut times = std::mem::take(
+        &mut *tally
+            .times_us
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner),
+    );
     times.sort_unstable();
     let quantile_ms = |quantile: f64| {
         let place = ((times.len() as f64 * quantile) as usize).min(times.len().saturating_sub(1));
