@@ -74,13 +74,12 @@ impl Setup {
         let finish_within = Duration::from_millis(config.http.shutdown_timeout_ms);
         let serving = tokio::spawn(http::serve(
             listener,
-            state.clone(),
+            state,
             stop.clone(),
             finish_within,
         ));
         App {
             client: Client::new(format!("http://{address}")),
-            state,
             stop,
             serving,
         }
@@ -90,7 +89,6 @@ impl Setup {
 /// A served application; it is also a client of itself.
 pub(crate) struct App {
     client: Client,
-    pub(crate) state: AppState,
     stop: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
 }
