@@ -11,8 +11,10 @@ use sqlx::postgres::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::write::KEY_LOCK;
 use crate::event::{Event, Fact};
+
+/// Namespace of the advisory locks (one per tenant) that order answers against changes of an answer key.
+pub(super) const KEY_LOCK: i32 = 0x6b65_7973;
 
 /// A question of a tenant.
 type Question = (i32, Uuid);

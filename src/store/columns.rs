@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::known::KnownEntities;
+use super::progress::Progress;
 use super::statement::Size;
 use super::stubs::Stubs;
-use super::write::Progress;
 use crate::event::{Event, Fact};
 
 /// What makes two events copies of each other. The table is part of it: an answer and a publication under one id

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{PgExecutor, Row};
 use time::OffsetDateTime;
 
-use super::write::KEY_LOCK;
+use super::answer_keys::KEY_LOCK;
 use crate::tenant::Tenant;
 
 /// An account of the fixtures.

@@ -8,6 +8,7 @@ mod columns;
 mod failure;
 pub mod fixtures;
 mod known;
+mod progress;
 mod statement;
 mod stubs;
 pub mod tenants;
@@ -21,7 +22,8 @@ use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-pub use self::write::{EventWriter, Progress, Unavailable, WriteOutcome};
+pub use self::progress::Progress;
+pub use self::write::{EventWriter, Unavailable, WriteOutcome};
 use crate::config::DatabaseConfig;
 
 /// The schema's migrations, embedded for the binaries and the tests.

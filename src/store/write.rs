@@ -10,15 +10,13 @@ use tokio::time::timeout;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::answer_keys;
+use super::answer_keys::{self, KEY_LOCK};
 use super::columns::{Columns, Identity, Table, identity};
 use super::failure::{Failure, classify, is_broken_connection};
 use super::known::KnownEntities;
+use super::progress::Progress;
 use crate::event::Event;
 use crate::metrics;
-
-/// Namespace of the advisory locks (one per tenant) that order answers against changes of an answer key.
-pub(super) const KEY_LOCK: i32 = 0x6b65_7973;
 
 /// Most tries of one statement that stood in another's way. Writers lock in one order, so a conflict needs a foreign
 /// transaction, and those end.
@@ -42,21 +40,6 @@ pub enum WriteOutcome {
 #[derive(Debug, thiserror::Error)]
 #[error("the database is unavailable")]
 pub struct Unavailable(#[source] pub sqlx::Error);
-
-/// Where a consumer stands once a batch is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// The consumer group.
-    pub group: String,
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The offset after the last record of the batch.
-    pub next_offset: i64,
-    /// Timestamp of the last record of the batch.
-    pub record_at: Option<OffsetDateTime>,
-}
 
 /// Writes events; cheap to clone.
 #[derive(Debug, Clone)]
