@@ -9,9 +9,9 @@ use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::consumer::Failure;
 use crate::header::Headers;
 use crate::message::Message;
+use crate::outcome::Failure;
 use crate::producer::{ConnectError, Producer};
 use crate::record::Record;
 
@@ -204,7 +204,7 @@ impl DeadLetterWriter {
                         .metrics()
                         .dead_letter(topic, given_up.failure.class.as_str()),
                     Err(error) => {
-                        self.producer.metrics().dead_letter_failed(&error);
+                        self.producer.metrics().dead_letter_failed(error.as_str());
                         reason.get_or_insert(error);
                         still_missing.push(given_up);
                     }

@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram, Unit};
 
-use crate::producer::SendError;
-
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -136,9 +134,8 @@ pub(crate) struct ProducerMetrics {
 }
 
 impl ProducerMetrics {
-    pub(crate) fn failed(&self, error: &SendError) {
-        metrics::counter!(self.registry.name(PRODUCE_ERRORS), "reason" => error.as_str())
-            .increment(1);
+    pub(crate) fn failed(&self, error: &'static str) {
+        metrics::counter!(self.registry.name(PRODUCE_ERRORS), "reason" => error).increment(1);
     }
 
     pub(crate) fn dead_letter(&self, topic: &str, class: &'static str) {
@@ -146,9 +143,8 @@ impl ProducerMetrics {
             .increment(1);
     }
 
-    pub(crate) fn dead_letter_failed(&self, error: &SendError) {
-        metrics::counter!(self.registry.name(DEAD_LETTER_ERRORS), "reason" => error.as_str())
-            .increment(1);
+    pub(crate) fn dead_letter_failed(&self, error: &'static str) {
+        metrics::counter!(self.registry.name(DEAD_LETTER_ERRORS), "reason" => error).increment(1);
     }
 }
 

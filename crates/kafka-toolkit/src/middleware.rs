@@ -8,8 +8,9 @@ use std::time::Instant;
 use tracing::Instrument;
 
 use crate::config::KafkaConfig;
-use crate::consumer::{Failure, Handler, Outcome};
+use crate::consumer::Handler;
 use crate::metrics::{HandlerMetrics, Registry};
+use crate::outcome::{Failure, Outcome};
 use crate::record::Batch;
 use crate::trace::TraceContext;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::consumer::Outcome;
 use crate::header::Headers;
+use crate::outcome::Outcome;
 
 /// One record of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,13 +11,9 @@ use std::time::Duration;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::TopicPartition;
-use super::board::Board;
-use super::group::GroupClient;
+use super::board::{Board, Offsets};
+use super::client::GroupClient;
 use crate::metrics::ConsumerMetrics;
-
-/// Offsets to be read next, by partition.
-pub(super) type Offsets = Vec<(TopicPartition, i64)>;
 
 pub(super) struct Committer {
     jobs: Sender<Job>,

@@ -5,100 +5,27 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
+use super::client::{Assignments, GroupClient};
 use super::commit::Committer;
 use super::resolve::Resolver;
 use super::source::{Limits, Source};
 use super::worker::Worker;
-use super::{Handler, RunError, TopicPartition};
-use crate::client_log;
+use super::{Handler, RunError};
 use crate::config::ConsumerConfig;
 use crate::dead_letter::DeadLetterWriter;
 use crate::metrics::ConsumerMetrics;
-
-pub(super) type GroupClient = BaseConsumer<GroupContext>;
+use crate::partition::TopicPartition;
 
 /// How long dropped work may take to notice.
 const ABANDON_GRACE: Duration = Duration::from_millis(500);
 /// How long a commit that must be confirmed may take even when the drain deadline has passed.
 const COMMIT_GRACE: Duration = Duration::from_secs(2);
-
-/// Told when partitions come and go.
-pub(super) trait Assignments: Send + Sync {
-    fn assigned(&self, client: &Arc<GroupClient>, partitions: Vec<TopicPartition>);
-    fn revoked(&self, client: &Arc<GroupClient>, partitions: &[TopicPartition], lost: bool);
-}
-
-/// What librdkafka calls back for one consumer.
-pub(super) struct GroupContext {
-    pub(super) assignments: Arc<dyn Assignments>,
-    pub(super) metrics: ConsumerMetrics,
-    /// Set once the client exists; weak, because the client owns this context.
-    pub(super) client: OnceLock<Weak<GroupClient>>,
-}
-
-impl ClientContext for GroupContext {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        client_log::line("consumer", level, facility, message);
-    }
-
-    fn stats(&self, statistics: rdkafka::Statistics) {
-        for topic in statistics.topics.values() {
-            for partition in topic.partitions.values() {
-                if partition.consumer_lag >= 0 && partition.partition >= 0 {
-                    self.metrics
-                        .lag(&topic.topic, partition.partition, partition.consumer_lag);
-                }
-            }
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.metrics.client_errors.increment(1);
-        client_log::error("consumer", &error, reason);
-    }
-}
-
-impl ConsumerContext for GroupContext {
-    fn pre_rebalance(&self, consumer: &GroupClient, rebalance: &Rebalance<'_>) {
-        // While the client is being dropped there is no work left to start or stop.
-        let Some(client) = self.client.get().and_then(Weak::upgrade) else {
-            return;
-        };
-        match rebalance {
-            Rebalance::Assign(list) => {
-                self.metrics.rebalance("assign");
-                // Before the assignment takes effect, so that no record gets into the main queue.
-                self.assignments.assigned(&client, partitions(list));
-            }
-            Rebalance::Revoke(list) => {
-                let lost = consumer.assignment_lost();
-                self.metrics.rebalance(if lost { "lost" } else { "revoke" });
-                self.assignments.revoked(&client, &partitions(list), lost);
-            }
-            Rebalance::Error(error) => tracing::warn!(%error, "a rebalance failed"),
-        }
-    }
-}
-
-fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
-    list.elements()
-        .iter()
-        .map(|element| TopicPartition {
-            topic: element.topic().into(),
-            partition: element.partition(),
-        })
-        .collect()
-}
 
 /// The first failure, which ends the consumer.
 #[derive(Debug)]

@@ -8,6 +8,7 @@
 
 mod board;
 mod budget;
+mod client;
 mod commit;
 mod group;
 mod handler;
@@ -15,9 +16,9 @@ mod resolve;
 mod source;
 mod worker;
 
-pub use board::{Health, HealthSnapshot, PartitionHealth, TopicPartition};
+pub use board::{Health, HealthSnapshot, PartitionHealth};
 pub use budget::DeadLetterBudget;
-pub use handler::{ErrorClass, Failure, Handler, Outcome};
+pub use handler::Handler;
 pub use source::UNREADABLE_HEADERS;
 
 pub(crate) use source::owned;
@@ -35,9 +36,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ConfigError, ConsumerConfig, KafkaConfig};
 use crate::dead_letter::DeadLetterWriter;
 use crate::metrics::Registry;
+use crate::partition::TopicPartition;
 use board::Board;
+use client::{Assignments, GroupClient, GroupContext};
 use commit::Committer;
-use group::{Assignments, FirstFailure, GroupClient, GroupContext, Supervisor};
+use group::{FirstFailure, Supervisor};
 
 /// How long the group is waited on before other duties are looked after.
 const POLL: Duration = Duration::from_millis(50);

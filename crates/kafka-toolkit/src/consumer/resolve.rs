@@ -13,11 +13,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::board::PartitionState;
-use super::{DeadLetterBudget, ErrorClass, Failure, Handler, Outcome, RunError, TopicPartition};
+use super::{DeadLetterBudget, Handler, RunError};
 use crate::backoff::Backoff;
 use crate::config::ConsumerConfig;
 use crate::dead_letter::{DeadLetterWriter, GivenUp};
 use crate::metrics::PartitionMetrics;
+use crate::outcome::{ErrorClass, Failure, Outcome};
+use crate::partition::TopicPartition;
 use crate::record::{Batch, Record};
 
 /// What is needed to bring the records of one partition to their end.

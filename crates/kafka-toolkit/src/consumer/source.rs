@@ -10,10 +10,10 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::TopicPartition;
 use super::board::PartitionState;
-use super::group::GroupContext;
+use super::client::GroupContext;
 use crate::header::{Header, Headers};
+use crate::partition::TopicPartition;
 use crate::record::{Batch, Record};
 
 /// Name of the header that stands for headers which no Rust client can read.

@@ -213,7 +213,7 @@ impl Producer {
         for answer in answers {
             match answer {
                 Ok(_) => produced += 1,
-                Err(error) => metrics.failed(error),
+                Err(error) => metrics.failed(error.as_str()),
             }
         }
         metrics.produced.increment(produced);
