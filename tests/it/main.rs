@@ -6,6 +6,7 @@ mod accounts;
 mod batches;
 mod convergence;
 mod ctl;
+mod faults;
 mod garbage;
 mod ground_rules;
 mod refused_events;

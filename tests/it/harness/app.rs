@@ -72,12 +72,7 @@ impl Setup {
         let address = listener.local_addr().expect("the listener has an address");
         let stop = CancellationToken::new();
         let finish_within = Duration::from_millis(config.http.shutdown_timeout_ms);
-        let serving = tokio::spawn(http::serve(
-            listener,
-            state,
-            stop.clone(),
-            finish_within,
-        ));
+        let serving = tokio::spawn(http::serve(listener, state, stop.clone(), finish_within));
         App {
             client: Client::new(format!("http://{address}")),
             stop,

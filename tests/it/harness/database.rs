@@ -1,5 +1,6 @@
 //! A database of its own for every test, copied from a migrated template and dropped at the end.
 
+use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use analytics_ingestor::config::DatabaseConfig;
@@ -38,8 +39,7 @@ fn server_url() -> Url {
         .expect("DATABASE_URL is a URL")
 }
 
-fn url_of(database: &str) -> Url {
-    let mut url = server_url();
+fn with_path(mut url: Url, database: &str) -> Url {
     url.set_path(database);
     url
 }
@@ -97,7 +97,7 @@ async fn template() -> &'static str {
                 )
                 .await;
                 run(&mut server, format!("CREATE DATABASE {unfinished}")).await;
-                let mut fresh = connect(&url_of(&unfinished)).await;
+                let mut fresh = connect(&with_path(server_url(), &unfinished)).await;
                 MIGRATOR.run(&mut fresh).await.expect("the migrations run");
                 fresh.close().await.expect("the connection closes");
                 run(
@@ -115,6 +115,9 @@ async fn template() -> &'static str {
 /// A migrated database, dropped with this value.
 pub(crate) struct TestDb {
     name: String,
+    url: Url,
+    /// Whether the database goes with its whole server.
+    is_on_own_server: bool,
     /// For looking at what was stored.
     pub(crate) pool: PgPool,
 }
@@ -130,15 +133,40 @@ impl TestDb {
         )
         .await;
         server.close().await.expect("the connection closes");
+        Self::open(with_path(server_url(), &name), name, false)
+    }
+
+    /// On a server of the test's own.
+    pub(crate) async fn on(server: Url) -> Self {
+        let name = format!("it_{}", uuid::Uuid::new_v4().simple());
+        run(
+            &mut connect(&server).await,
+            format!("CREATE DATABASE {name}"),
+        )
+        .await;
+        let url = with_path(server, &name);
+        MIGRATOR
+            .run(&mut connect(&url).await)
+            .await
+            .expect("the migrations run");
+        Self::open(url, name, true)
+    }
+
+    fn open(url: Url, name: String, is_on_own_server: bool) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(4)
-            .connect_lazy(url_of(&name).as_str())
+            .connect_lazy(url.as_str())
             .expect("the URL is well formed");
-        Self { name, pool }
+        Self {
+            name,
+            url,
+            is_on_own_server,
+            pool,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
-        url_of(&self.name).into()
+        self.url.to_string()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -194,8 +222,26 @@ pub(crate) async fn number(pool: &PgPool, query: &str) -> i64 {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        let name = self.name.clone();
-        // The test's own runtime is ending, and a drop cannot wait on it.
+        if self.is_on_own_server {
+            return;
+        }
+        LEFT_BEHIND.with(|left| left.0.borrow_mut().push(std::mem::take(&mut self.name)));
+    }
+}
+
+/// Databases to drop when the test's thread ends, its runtime before it. Inside the runtime the drop would wait for
+/// the runtime itself: PostgreSQL asks every connection first, and one that is still logging in cannot answer while
+/// the thread is blocked.
+struct LeftBehind(RefCell<Vec<String>>);
+
+thread_local! {
+    static LEFT_BEHIND: LeftBehind = const { LeftBehind(RefCell::new(Vec::new())) };
+}
+
+impl Drop for LeftBehind {
+    fn drop(&mut self) {
+        let names = self.0.take();
+        // A thread that is ending has no runtime and can make none.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -203,14 +249,16 @@ impl Drop for TestDb {
                 .expect("a runtime can be made");
             runtime.block_on(async {
                 let mut server = connect(&server_url()).await;
-                run(
-                    &mut server,
-                    format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-                )
-                .await;
+                for name in names {
+                    run(
+                        &mut server,
+                        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+                    )
+                    .await;
+                }
             });
         });
-        // A second panic would hide the first one's reason.
+        // A panic here would abort the whole run and hide what the test itself has to say.
         let _ = dropping.join();
     }
 }

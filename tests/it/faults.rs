@@ -1,0 +1,38 @@
+//! What must hold while something is broken: services stopped, processes killed, records that are no events, too much
+//! at once.
+
+mod database_away;
+mod kafka_away;
+mod killed_consumer;
+mod nothing_there;
+mod overload;
+mod poison;
+mod replay;
+mod stopping;
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::harness::TestDb;
+
+/// The answers in the database, each of which is one event.
+async fn stored(db: &TestDb) -> BTreeSet<Uuid> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT event_id FROM answers WHERE tenant_id = 1")
+        .fetch_all(&db.pool)
+        .await
+        .unwrap();
+    ids.into_iter().collect()
+}
+
+/// Whether every acknowledged event is there; says how many are not.
+#[track_caller]
+fn assert_none_is_missing(acknowledged: &BTreeSet<Uuid>, stored: &BTreeSet<Uuid>) {
+    let missing = acknowledged.difference(stored).count();
+    assert_eq!(
+        missing,
+        0,
+        "acknowledged events that are not stored, of {}",
+        acknowledged.len()
+    );
+}

@@ -1,0 +1,135 @@
+//! Kafka stopped under load: no request fails, few wait, nothing is lost, and Kafka is used again when it is back.
+
+use std::time::{Duration, Instant};
+
+use super::{assert_none_is_missing, stored};
+use crate::harness::load::{Load, Sent, acknowledged};
+use crate::harness::private::{RECOVERY, Services};
+use crate::harness::topic::Running;
+use crate::harness::{PATIENCE, Setup, TestDb, Topics};
+
+const CLIENTS: usize = 12;
+const PRODUCE_DEADLINE: Duration = Duration::from_millis(1_500);
+const BREAKER_OPEN: Duration = Duration::from_millis(2_000);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    /// Connections are refused.
+    Killed,
+    /// Connections are accepted, and nothing answers.
+    Frozen,
+}
+
+async fn is_survived(outage: Outage) {
+    let services = Services::take().await;
+    let topics = Topics::at(&services.brokers().await).await;
+    let db = TestDb::new().await;
+    let consumer = Running::start(&topics, &db.url());
+    let app = Setup::on(&db.url())
+        .through(&topics)
+        .with("kafka-produce-deadline-ms", PRODUCE_DEADLINE.as_millis())
+        .with("kafka-breaker-open-ms", BREAKER_OPEN.as_millis())
+        .start()
+        .await;
+    let load = Load::start(&app, CLIENTS);
+    load.more(100, PATIENCE, |sent| sent.is("kafka")).await;
+
+    let broke = Instant::now();
+    match outage {
+        Outage::Killed => services.kill_kafka(),
+        Outage::Frozen => services.freeze_kafka(),
+    }
+    // Long enough for the breaker to probe and fail, and for the load to go on beside it.
+    load.more(CLIENTS + 100, PATIENCE, |sent| sent.is("direct"))
+        .await;
+    let cycle = PRODUCE_DEADLINE + BREAKER_OPEN;
+    load.more(1, PATIENCE, |sent| sent.at > broke + 2 * cycle)
+        .await;
+
+    match outage {
+        Outage::Killed => services.start_kafka().await,
+        Outage::Frozen => services.thaw_kafka(),
+    }
+    let back = Instant::now();
+    load.more(1, Duration::from_secs(10), |sent| {
+        sent.at > back && sent.is("kafka")
+    })
+    .await;
+    load.more(100, PATIENCE, |sent| sent.is("kafka")).await;
+    let sent = load.stop().await;
+
+    assert_no_request_failed(&sent);
+    assert_few_waited(&sent, back - broke);
+    topics.drained(RECOVERY).await;
+    assert_none_is_missing(&acknowledged(&sent), &stored(&db).await);
+    let rows = db.number("SELECT count(*) FROM answers").await;
+    assert_eq!(
+        rows,
+        sent.len() as i64,
+        "an event is stored twice or was never posted"
+    );
+    consumer.stop().await;
+}
+
+#[track_caller]
+fn assert_no_request_failed(sent: &[Sent]) {
+    let failed: Vec<_> = sent
+        .iter()
+        .filter(|sent| sent.status() != Some(201))
+        .take(3)
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// Only what was in flight when Kafka failed, and one probe per cycle of the breaker, may wait for the deadline.
+#[track_caller]
+fn assert_few_waited(sent: &[Sent], outage: Duration) {
+    let slow = sent
+        .iter()
+        .filter(|sent| sent.took >= PRODUCE_DEADLINE.mul_f64(0.9))
+        .count();
+    let probes = outage.as_millis() / (PRODUCE_DEADLINE + BREAKER_OPEN).as_millis() + 2;
+    let allowed = CLIENTS + usize::try_from(probes).unwrap();
+    let all = sent.len();
+    assert!(
+        slow <= allowed,
+        "{slow} of {all} posts waited for the deadline, {allowed} may"
+    );
+    assert!(
+        slow >= 1,
+        "the outage was not noticed: what is measured here did not happen"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_broker_costs_no_event_and_no_request() {
+    is_survived(Outage::Killed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_broker_costs_no_event_and_no_request() {
+    is_survived(Outage::Frozen).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_without_its_broker_takes_events_directly_and_then_by_way_of_kafka() {
+    let services = Services::take().await;
+    let topics = Topics::at(&services.brokers().await).await;
+    services.kill_kafka();
+    let db = TestDb::new().await;
+    let app = Setup::on(&db.url()).through(&topics).start().await;
+    let ready = app.get("/readyz").await;
+    assert_eq!(ready.status, 200);
+    let health = app.get("/health").await.expect(200);
+    assert_eq!(
+        (&health["status"], &health["kafka"]),
+        (&"degraded".into(), &"down".into())
+    );
+
+    let load = Load::start(&app, 2);
+    load.more(10, PATIENCE, |sent| sent.is("direct")).await;
+    services.start_kafka().await;
+    load.more(10, Duration::from_secs(10), |sent| sent.is("kafka"))
+        .await;
+    assert_no_request_failed(&load.stop().await);
+}

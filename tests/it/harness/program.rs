@@ -1,0 +1,153 @@
+//! The real programs as processes of their own, with everything that they log.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::client::{Client, JWT_SECRET};
+use super::topic::Topics;
+use super::wait::{PATIENCE, eventually};
+
+/// A port that nobody listens on at this moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    listener
+        .local_addr()
+        .expect("the listener has an address")
+        .port()
+}
+
+/// Sends a signal by its name; a process that has gone is no fault.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let kill = format!("kill -{name} {pid}");
+    let sent = Command::new("sh")
+        .args(["-c", &kill])
+        .stderr(Stdio::null())
+        .status();
+    sent.expect("sh starts");
+}
+
+/// A program at work; killed with this value.
+pub(crate) struct Program {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    client: Client,
+}
+
+/// A program's environment in the making; it sees no other.
+pub(crate) struct Launch {
+    command: Command,
+    port: u16,
+}
+
+impl Launch {
+    pub(crate) fn server(database_url: &str) -> Self {
+        Self::new(env!("CARGO_BIN_EXE_server"), "PORT", database_url).with("JWT_SECRET", JWT_SECRET)
+    }
+
+    pub(crate) fn consumer(database_url: &str, topics: &Topics) -> Self {
+        Self::new(
+            env!("CARGO_BIN_EXE_consumer"),
+            "CONSUMER_PORT",
+            database_url,
+        )
+        .on(topics)
+        .with("KAFKA_GROUP_ID", &topics.group)
+        // The broker forgets a killed member after this time; less is not allowed.
+        .with("KAFKA_SESSION_TIMEOUT_MS", "6000")
+        .with("KAFKA_HEARTBEAT_MS", "500")
+    }
+
+    fn new(program: &str, port_variable: &str, database_url: &str) -> Self {
+        let mut command = Command::new(program);
+        let port = free_port();
+        command.env_clear();
+        let launch = Self { command, port };
+        launch
+            .with("DATABASE_URL", database_url)
+            .with("HOST", "127.0.0.1")
+            .with(port_variable, &port.to_string())
+    }
+
+    /// Names the broker and the topics.
+    pub(crate) fn on(self, topics: &Topics) -> Self {
+        self.with("KAFKA_BROKERS", &topics.brokers())
+            .with("KAFKA_TOPIC", &topics.events)
+            .with("KAFKA_DLQ_TOPIC", &topics.dead_letters)
+    }
+
+    pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
+        self.command.env(variable, value);
+        self
+    }
+
+    /// Starts the program and waits until it listens.
+    pub(crate) async fn start(mut self) -> Program {
+        let mut child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let lines =
+            BufReader::new(child.stderr.take().expect("its standard error is a pipe")).lines();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().expect("no holder panics").push(line);
+            }
+        });
+        let mut program = Program {
+            child,
+            log,
+            client: Client::new(format!("http://127.0.0.1:{}", self.port)),
+        };
+        eventually("the program listens", PATIENCE, || {
+            let ended = program.child.try_wait().expect("the child can be asked");
+            assert!(ended.is_none(), "the program ended: {:#?}", program.log());
+            let livez = program.client.request(reqwest::Method::GET, "/livez");
+            async { livez.send().await.is_ok() }
+        })
+        .await;
+        program
+    }
+}
+
+impl Program {
+    /// A client of what it serves.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The lines logged so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().expect("no holder panics").clone()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(&mut self, deadline: Duration) -> ExitStatus {
+        let mut status = None;
+        eventually("the program ends", deadline, || {
+            status = self.child.try_wait().expect("the child can be asked");
+            let ended = status.is_some();
+            async move { ended }
+        })
+        .await;
+        status.expect("it has ended")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
