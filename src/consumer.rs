@@ -40,7 +40,7 @@ impl Handler for EventHandler {
                     places.push(place);
                 }
                 Err(invalid) => {
-                    outcomes[place] = Outcome::permanent(invalid.code(), invalid.to_string())
+                    outcomes[place] = Outcome::permanent(invalid.code(), invalid.reason())
                 }
             }
         }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::invalid::InvalidEvent;
+use super::invalid::{Fault, InvalidEvent};
 use super::parse::{MAX_CLOCK_AHEAD, Origin, timestamp_text};
 use super::wire_in::EventIn;
 use super::{Event, Fact};
@@ -33,6 +33,17 @@ pub enum InvalidEnvelope {
 }
 
 impl InvalidEnvelope {
+    /// What is wrong, in words that quote nothing of the record, for logs.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Payload(InvalidEvent {
+                fault: Fault::UnknownType(_),
+                ..
+            }) => "payload: unknown event type".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
     /// The stable machine-readable name of the fault.
     pub fn code(&self) -> &'static str {
         match self {
@@ -148,8 +159,17 @@ pub fn decode(value: Option<&[u8]>, appended_at: OffsetDateTime) -> Result<Event
     let value = value
         .filter(|value| !value.is_empty())
         .ok_or(InvalidEnvelope::Empty)?;
-    let envelope: EnvelopeIn<'_> = serde_json::from_slice(value)
-        .map_err(|error| InvalidEnvelope::Malformed(error.to_string()))?;
+    let envelope: EnvelopeIn<'_> = serde_json::from_slice(value).map_err(|error| {
+        // Of a wrong type, serde quotes the value, which must not get into a log; its place is enough.
+        InvalidEnvelope::Malformed(match error.classify() {
+            serde_json::error::Category::Data => format!(
+                "a field has the wrong type or is missing at line {} column {}",
+                error.line(),
+                error.column()
+            ),
+            _ => error.to_string(),
+        })
+    })?;
     let tenant = Tenant::from_envelope(envelope.tenant_id).ok_or(InvalidEnvelope::Tenant)?;
     // The event is judged by the clock that accepted it, so that a replay in a year decides the same. A foreign
     // producer may leave that time out or invent it; then the record's own time stands in.
