@@ -14,7 +14,7 @@ use crate::harness::TestDb;
 use crate::harness::event::{a_publication, a_start, an_answer, an_end};
 use crate::harness::rows::{differences, exact_rows, lasting_rows};
 
-const CASES: u32 = 40;
+const CASES: u32 = 24;
 
 /// One event out of a world that is small enough for events to meet.
 #[derive(Debug, Clone)]

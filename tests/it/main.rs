@@ -9,6 +9,7 @@ mod ctl;
 mod faults;
 mod garbage;
 mod ground_rules;
+mod operations;
 mod refused_events;
 mod reports;
 mod single_events;

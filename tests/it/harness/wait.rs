@@ -1,6 +1,5 @@
 //! Waiting for a condition, with a deadline and a loud end.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// Longest wait for something that should take a moment, on a machine that is busy with other tests.
@@ -10,10 +9,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Panics
 /// When it does not hold within `deadline`.
-pub(crate) async fn eventually<F: Future<Output = bool>>(
+pub(crate) async fn eventually(
     what: &str,
     deadline: Duration,
-    mut holds: impl FnMut() -> F,
+    mut holds: impl AsyncFnMut() -> bool,
 ) {
     let began = Instant::now();
     while !holds().await {

@@ -131,26 +131,3 @@ async fn after_the_kafka_scripts_publication_only_the_pace_moves() {
     // Three publications from T − 25 min to about T.
     assert_eq!(pace(&world).await, json!([3, 0.12, 1]));
 }
-
-#[tokio::test]
-async fn the_fixture_accounts_log_in_and_a_sign_up_after_them_gets_a_new_number() {
-    let world = seeded().await;
-    for user in fixtures::USERS {
-        let body = json!({"email": user.email, "password": user.password});
-        world
-            .app
-            .post_json("/api/auth/login", &body)
-            .await
-            .expect(200);
-        let body = json!({"email": user.email, "password": "something else"});
-        world
-            .app
-            .post_json("/api/auth/login", &body)
-            .await
-            .expect(401);
-    }
-    let account =
-        json!({"name": "N", "email": "new@example.com", "password": "123456", "role": "writer"});
-    let reply = world.app.post_json("/api/auth/signup", &account).await;
-    assert_eq!(reply.status, 201, "{reply:?}");
-}

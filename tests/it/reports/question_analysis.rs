@@ -178,6 +178,7 @@ async fn the_quiz_is_the_catalogues_else_that_of_the_session_of_the_earliest_eve
 
 #[tokio::test]
 async fn the_labels_follow_accuracy_and_attempts() {
+    let world = World::new().await;
     // Correct and wrong attempts, then rating, level and effectiveness.
     for (right, wrong, labels) in [
         (10, 0, ["Easy", "too_easy", "highly_effective"]),
@@ -191,7 +192,6 @@ async fn the_labels_follow_accuracy_and_attempts() {
         (1, 3, ["Very Hard", "too_difficult", "needs_more_data"]),
         (4, 0, ["Easy", "too_easy", "needs_more_data"]),
     ] {
-        let world = World::new().await;
         let [question] = ids();
         let answers = |count, text: &'static str| {
             (0..count).map(move |_| an_answer().of(question).saying(text))

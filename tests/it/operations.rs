@@ -1,0 +1,301 @@
+//! What operators look at: health, probes, metrics and logs. Contract 12.4.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::client::{Client, JWT_SECRET, token_of};
+use crate::harness::event::{a_publication, an_answer};
+use crate::harness::program::{Launch, Program};
+use crate::harness::{PATIENCE, Reply, TestDb, Topics, eventually};
+use analytics_ingestor::auth::Role;
+
+async fn server(db: &TestDb, topics: Option<&Topics>) -> Program {
+    let launch = Launch::server(&db.url())
+        .with("SIGNUP_ENABLED", "true")
+        .with("RUST_LOG", "debug");
+    match topics {
+        Some(topics) => {
+            launch
+                .on(topics)
+                .with("KAFKA_ENABLED", "true")
+                .start()
+                .await
+        }
+        None => launch.start().await,
+    }
+}
+
+#[tokio::test]
+async fn health_says_what_is_enabled_and_what_can_be_reached() {
+    let (db, topics) = (TestDb::new().await, Topics::new().await);
+    for (topics, kafka_enabled, kafka, breaker) in [
+        (None, false, "off", "off"),
+        (Some(&topics), true, "up", "closed"),
+    ] {
+        let server = server(&db, topics).await;
+        let expected = json!({
+            "status": "healthy", "service": "analytics-ingestor", "version": env!("CARGO_PKG_VERSION"),
+            "kafka_enabled": kafka_enabled, "kafka": kafka, "breaker": breaker, "database": "up",
+        });
+        // A broker that is busy with other tests may miss one probe.
+        let mut health = Value::Null;
+        eventually("the server is healthy", PATIENCE, async || {
+            health = server.client().get("/health").await.expect(200);
+            health["status"] == "healthy"
+        })
+        .await;
+        assert_eq!(health, expected);
+        for path in ["/livez", "/readyz"] {
+            assert_eq!(server.client().get(path).await.status, 200, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_exact_text_true_switches_kafka_on() {
+    let (db, topics) = (TestDb::new().await, Topics::new().await);
+    for text in ["TRUE", "1", "yes", "", "false"] {
+        let server = Launch::server(&db.url())
+            .on(&topics)
+            .with("KAFKA_ENABLED", text)
+            .start()
+            .await;
+        assert_eq!(
+            server.client().get("/health").await.json()["kafka_enabled"],
+            false,
+            "{text:?}"
+        );
+    }
+}
+
+/// The samples of a metrics page, by name with labels.
+async fn samples(client: &Client) -> Vec<(String, f64)> {
+    let reply = client.get("/metrics").await;
+    assert_eq!(reply.status, 200);
+    assert!(
+        reply
+            .header("content-type")
+            .unwrap_or_default()
+            .starts_with("text/plain"),
+        "{reply:?}"
+    );
+    let lines = reply
+        .text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, value) = line
+                .rsplit_once(' ')
+                .unwrap_or_else(|| panic!("no sample: {line}"));
+            (
+                name.to_owned(),
+                value
+                    .parse()
+                    .unwrap_or_else(|_| panic!("no number: {line}")),
+            )
+        })
+        .collect()
+}
+
+#[track_caller]
+fn value_of(samples: &[(String, f64)], name: &str) -> f64 {
+    let found = samples.iter().find(|(sample, _)| sample == name);
+    found
+        .unwrap_or_else(|| panic!("no {name} in {samples:#?}"))
+        .1
+}
+
+#[tokio::test]
+async fn every_metric_has_the_prefix_and_events_are_counted_by_mode_and_fault() {
+    let (db, topics) = (TestDb::new().await, Topics::new().await);
+    let direct = server(&db, None).await;
+    direct.client().post_event(an_answer()).await.expect(201);
+    let repeated = an_answer().json();
+    direct
+        .client()
+        .post_batch([
+            repeated.clone(),
+            repeated,
+            an_answer().without("answer").json(),
+        ])
+        .await
+        .expect(201);
+    let counted = samples(direct.client()).await;
+    for (name, expected) in [
+        (r#"ingestor_events_accepted_total{mode="direct"}"#, 3.0),
+        (
+            r#"ingestor_events_invalid_total{code="missing_field"}"#,
+            1.0,
+        ),
+        (r#"ingestor_events_stored_total{writer="direct"}"#, 2.0),
+        (r#"ingestor_events_duplicate_total{writer="direct"}"#, 1.0),
+    ] {
+        assert_eq!(value_of(&counted, name), expected, "{name}");
+    }
+
+    let by_kafka = server(&db, Some(&topics)).await;
+    let consumer = Launch::consumer(&db.url(), &topics).start().await;
+    eventually("an event goes by way of Kafka", PATIENCE, || async {
+        by_kafka.client().post_event(an_answer()).await.json()["mode"] == "kafka"
+    })
+    .await;
+    topics.drained(PATIENCE).await;
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(consumer.client().get(path).await.status, 200, "{path}");
+    }
+    let of_server = samples(by_kafka.client()).await;
+    assert!(
+        value_of(
+            &of_server,
+            r#"ingestor_events_accepted_total{mode="kafka"}"#
+        ) >= 1.0
+    );
+    assert_eq!(
+        value_of(
+            &of_server,
+            r#"ingestor_kafka_breaker_state{state="closed"}"#
+        ),
+        1.0
+    );
+    let of_consumer = samples(consumer.client()).await;
+    assert!(
+        value_of(
+            &of_consumer,
+            r#"ingestor_events_stored_total{writer="consumer"}"#
+        ) >= 1.0
+    );
+    for (name, _) in counted.iter().chain(&of_server).chain(&of_consumer) {
+        assert!(name.starts_with("ingestor_"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_metric_does_not_grow_with_what_clients_make_up() {
+    let db = TestDb::new().await;
+    let server = server(&db, None).await;
+    let client = server.client();
+    for _ in 0..2 {
+        // Looking is a request like any other, and counted.
+        samples(client).await;
+        client.get("/made-up/path").await;
+        let strange = client.request(Method::from_bytes(b"STRANGE").unwrap(), "/health");
+        Reply::of(strange).await;
+        client
+            .post_event(an_answer().with("event_type", "MADE_UP"))
+            .await
+            .expect(400);
+        client
+            .get(&format!(
+                "/api/reports/questions-per-minute?session_id={}",
+                uuid::Uuid::new_v4()
+            ))
+            .await;
+    }
+    let before = samples(client).await.len();
+    for _ in 0..20 {
+        let made_up = uuid::Uuid::new_v4().simple().to_string();
+        client.get(&format!("/{made_up}")).await;
+        Reply::of(client.request(Method::from_bytes(made_up.as_bytes()).unwrap(), "/health")).await;
+        client
+            .post_event(an_answer().with("event_type", made_up.clone()))
+            .await
+            .expect(400);
+        client
+            .get(&format!(
+                "/api/reports/questions-per-minute?session_id={made_up}"
+            ))
+            .await;
+    }
+    assert_eq!(samples(client).await.len(), before);
+}
+
+const PRIVATE: &str = "this-is-nobodys-business";
+
+#[tokio::test]
+async fn no_token_no_password_and_no_payload_gets_into_a_log() {
+    let (db, topics) = (TestDb::new().await, Topics::new().await);
+    let consumer = Launch::consumer(&db.url(), &topics)
+        .with("RUST_LOG", "debug")
+        .start()
+        .await;
+    let mut logs = Vec::new();
+    let mut secrets = vec![
+        PRIVATE.to_owned(),
+        JWT_SECRET.to_owned(),
+        token_of(1, Role::Writer),
+    ];
+    let url: reqwest::Url = db.url().parse().unwrap();
+    secrets.extend(url.password().map(str::to_owned));
+    for topics in [None, Some(&topics)] {
+        let server = server(&db, topics).await;
+        let client = server.client();
+        let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
+        let account = json!({"name": "Ada", "email": email, "password": PRIVATE, "role": "writer"});
+        assert_eq!(
+            client.post_json("/api/auth/signup", &account).await.status,
+            201
+        );
+        let token = client
+            .post_json("/api/auth/login", &account)
+            .await
+            .expect(200)["token"]
+            .clone();
+        secrets.push(token.as_str().unwrap().to_owned());
+        let wrong = json!({"email": email, "password": format!("{PRIVATE}-not")});
+        client
+            .post_json("/api/auth/login", &wrong)
+            .await
+            .expect(401);
+        for body in [
+            json!({"email": PRIVATE, "password": [PRIVATE]}).to_string(),
+            format!("{{\"password\": \"{PRIVATE}"),
+        ] {
+            assert_eq!(
+                Reply::of(client.post("/api/auth/login").body(body))
+                    .await
+                    .status,
+                400
+            );
+        }
+        for event in [
+            an_answer().saying(PRIVATE),
+            a_publication().with_key(PRIVATE),
+            an_answer().with("student_id", PRIVATE),
+            an_answer().with("event_type", PRIVATE),
+            an_answer().with("timestamp", PRIVATE),
+        ] {
+            client.post_event(&event).await;
+            client.post_batch([Value::from(event)]).await;
+        }
+        let forged = client
+            .post("/api/events")
+            .bearer_auth(PRIVATE)
+            .body(PRIVATE);
+        assert_eq!(Reply::of(forged).await.status, 401);
+        logs.extend(server.log());
+    }
+    for poison in [
+        format!("{{\"tenant_id\":\"{PRIVATE}\",\"payload\":{{}}}}"),
+        format!("{{\"timestamp\":5,\"payload\":{{\"answer\":\"{PRIVATE}\"}}}}"),
+        json!({"payload": an_answer().with("event_type", PRIVATE).json()}).to_string(),
+        json!({"payload": an_answer().with("answer", json!({PRIVATE: 1})).json()}).to_string(),
+        format!("\"{PRIVATE}\""),
+    ] {
+        topics.produce("key", poison).await;
+    }
+    topics.drained(PATIENCE).await;
+    logs.extend(consumer.log());
+
+    assert!(
+        logs.iter()
+            .any(|line| line.contains("an account was created")),
+        "the logs were not captured"
+    );
+    assert!(logs.len() > 20, "the logs were not captured: {logs:#?}");
+    for line in &logs {
+        for secret in &secrets {
+            assert!(!line.contains(secret.as_str()), "{secret} in: {line}");
+        }
+    }
+}
