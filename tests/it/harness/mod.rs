@@ -15,7 +15,7 @@ pub(crate) mod topic;
 pub(crate) mod wait;
 
 pub(crate) use app::{App, Setup};
-pub(crate) use client::{Client, Reply};
+pub(crate) use client::Reply;
 pub(crate) use database::TestDb;
 pub(crate) use stand::Stand;
 pub(crate) use topic::Topics;
