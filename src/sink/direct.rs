@@ -5,7 +5,7 @@
 //! bounded in events: past the bound a write is refused at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -75,14 +75,17 @@ impl DirectPath {
     /// Events that do not fit into one transaction are shared out over the writers.
     pub async fn write(&self, events: Vec<Event>) -> Vec<Outcome> {
         let count = events.len();
-        if let Some(retry_after) = self.pause.left() {
-            return refuse_all(count, retry_after);
+        if count == 0 {
+            return Vec::new();
         }
         // A batch larger than the queue can never fit; it waits for an empty queue instead.
         let permits = u32::try_from(count.min(self.events_max)).unwrap_or(u32::MAX);
         let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(permits) else {
             return refuse_all(count, Duration::from_secs(1));
         };
+        if let Err(retry_after) = self.pause.admit() {
+            return refuse_all(count, retry_after);
+        }
         metrics::direct_waiting(self.events_max - self.room.available_permits());
         let room = Arc::new(room);
         let mut answers = Vec::with_capacity(count.div_ceil(self.batch_max));
@@ -156,6 +159,11 @@ struct WriterTask {
 impl WriterTask {
     async fn run(self) {
         while let Some(mut jobs) = self.next_jobs().await {
+            // What queued up behind a write that failed would only wait as long again.
+            if self.pause.left().is_some() {
+                refuse(jobs);
+                continue;
+            }
             let mut events = Vec::with_capacity(jobs.iter().map(|job| job.events.len()).sum());
             let counts: Vec<usize> = jobs.iter().map(|job| job.events.len()).collect();
             for job in &mut jobs {
@@ -206,20 +214,26 @@ impl WriterTask {
                         "the database takes no events; refusing them until it does"
                     );
                 }
-                for job in jobs {
-                    let _ = job.reply.send(None);
-                }
+                refuse(jobs);
             }
         }
     }
 }
 
-/// The time after a failure in which nobody tries the database.
+fn refuse(jobs: Vec<Job>) {
+    for job in jobs {
+        let _ = job.reply.send(None);
+    }
+}
+
+/// The time after a failure: at first nobody tries the database, then one write at a time, until one succeeds.
 #[derive(Debug)]
 struct Pause {
     began: Instant,
     /// Milliseconds since `began` until which to refuse; 0 while the database is well.
     until_ms: AtomicU64,
+    /// Whether a write is on its way to find out for all the others; it ends the pause or begins the next one.
+    is_probed: AtomicBool,
 }
 
 impl Pause {
@@ -227,11 +241,24 @@ impl Pause {
         Self {
             began: Instant::now(),
             until_ms: AtomicU64::new(0),
+            is_probed: AtomicBool::new(false),
         }
     }
 
     fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether a write may try, and otherwise how long to wait; to be asked only by a write that will be queued.
+    fn admit(&self) -> Result<(), Duration> {
+        if self.until_ms.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        match self.left() {
+            Some(left) => Err(left),
+            None if self.is_probed.swap(true, Ordering::Relaxed) => Err(PAUSE_AFTER_FAILURE),
+            None => Ok(()),
+        }
     }
 
     fn left(&self) -> Option<Duration> {
@@ -246,14 +273,42 @@ impl Pause {
     fn begin(&self) -> bool {
         let until =
             self.elapsed_ms() + u64::try_from(PAUSE_AFTER_FAILURE.as_millis()).unwrap_or(u64::MAX);
-        self.until_ms.swap(until, Ordering::Relaxed) == 0
+        let was_well = self.until_ms.swap(until, Ordering::Relaxed) == 0;
+        self.is_probed.store(false, Ordering::Relaxed);
+        was_well
     }
 
     fn clear(&self) {
         if self.until_ms.load(Ordering::Relaxed) != 0
             && self.until_ms.swap(0, Ordering::Relaxed) != 0
         {
+            self.is_probed.store(false, Ordering::Relaxed);
             info!("the database takes events again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failure_nobody_tries_then_one_at_a_time_until_one_succeeds() {
+        let pause = Pause::new();
+        assert_eq!(pause.admit(), Ok(()));
+        assert!(pause.begin());
+        assert!(pause.admit().is_err());
+        let long_ago = || pause.until_ms.store(1, Ordering::Relaxed);
+        while pause.elapsed_ms() < 1 {
+            std::hint::spin_loop();
+        }
+        long_ago();
+        assert_eq!(pause.admit(), Ok(()));
+        assert!(pause.admit().is_err(), "somebody tries already");
+        assert!(!pause.begin(), "it was not well before");
+        long_ago();
+        assert_eq!(pause.admit(), Ok(()), "the next one may try");
+        pause.clear();
+        assert_eq!((pause.admit(), pause.admit()), (Ok(()), Ok(())));
     }
 }
