@@ -11,6 +11,7 @@
 mod harness;
 
 mod accounts;
+mod batch_bodies;
 mod batches;
 mod convergence;
 mod ctl;
@@ -20,6 +21,7 @@ mod ground_rules;
 mod operations;
 mod refused_events;
 mod reports;
+mod sessions;
 mod single_events;
 mod store_writes;
 mod tokens;

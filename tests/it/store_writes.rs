@@ -239,3 +239,52 @@ async fn a_text_that_no_column_can_hold_is_refused_and_not_taken_for_an_outage()
         (&WriteOutcome::Stored, &WriteOutcome::Stored)
     );
 }
+
+/// Figures are graded by the key in force: between a change of the key and its commit, no answer may slip in that the
+/// change has not seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_waits_for_the_change_of_a_key_that_is_under_way() {
+    let db = TestDb::new().await;
+    db.execute(
+        "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END';
+         CREATE CONSTRAINT TRIGGER hold_the_commit AFTER INSERT ON publications
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hold()",
+    )
+    .await;
+    let mut holder = db.pool.acquire().await.unwrap();
+    sqlx::query("SELECT pg_advisory_lock(42)")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+
+    let question = Uuid::new_v4();
+    let writing = [
+        a_publication().of(question).with_key("B"),
+        an_answer().of(question),
+    ]
+    .map(|draft| {
+        let (writer, event) = (db.writer(1), draft.parse(1));
+        async move { writer.write_batch(&[event], None).await.unwrap() }
+    });
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND wait_event = 'advisory'",
+        db.name()
+    );
+    let mut under_way = Vec::new();
+    for (before, write) in writing.into_iter().enumerate() {
+        under_way.push(tokio::spawn(write));
+        let waits = before as i64 + 1;
+        eventually("the write waits", PATIENCE, || async {
+            db.number(&waiting).await == waits
+        })
+        .await;
+    }
+    sqlx::query("SELECT pg_advisory_unlock(42)")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    for write in under_way {
+        assert_eq!(write.await.unwrap(), [WriteOutcome::Stored]);
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::harness::event::{a_publication, an_answer};
 use crate::harness::{App, TestDb};
 
 const ID: &str = "900e8400-e29b-41d4-a716-446655440000";
@@ -154,5 +155,50 @@ async fn a_time_range_that_cannot_be_read_or_is_absurd_is_400() {
         let params = [("session_id", ID), ("time_range", range)];
         let body = app.report("active-participants", &params).await.expect(200);
         assert_eq!(body["time_range"], echo, "{range}");
+    }
+}
+
+#[tokio::test]
+async fn the_earliest_and_latest_times_and_the_longest_timer_break_no_report() {
+    let db = TestDb::new().await;
+    let app = App::direct(&db).await;
+    let (session, question) = (ID.parse().unwrap(), uuid::Uuid::new_v4());
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::hours(23);
+    let first = "0001-01-01T00:00:00Z";
+    let publish = || {
+        a_publication()
+            .in_session(session)
+            .of(question)
+            .with("timer_sec", i32::MAX)
+            .with_key("B")
+    };
+    let answer = || {
+        an_answer()
+            .in_session(session)
+            .of(question)
+            .with("response_time_ms", i32::MAX)
+    };
+    let events = [
+        publish().with("timestamp", first),
+        publish().at(soon),
+        answer().with("timestamp", first),
+        answer().at(soon),
+        answer(),
+    ];
+    let body = app.post_batch(events.map(Into::into)).await.expect(201);
+    assert_eq!(body["processed_count"], 5, "{body}");
+    let question = question.to_string();
+    let params = [
+        ("session_id", ID),
+        ("question_id", &question),
+        ("time_range", "36500d"),
+    ];
+    for name in [
+        "active-participants",
+        "questions-per-minute",
+        "response-rate",
+        "question-analysis",
+    ] {
+        app.report(name, &params).await.expect(200);
     }
 }
