@@ -9,7 +9,7 @@ use crate::harness::topic::Running;
 use crate::harness::{PATIENCE, Setup, TestDb, Topics};
 
 const CLIENTS: usize = 12;
-const PRODUCE_DEADLINE: Duration = Duration::from_millis(1_000);
+const PRODUCE_DEADLINE: Duration = Duration::from_millis(1_500);
 const BREAKER_OPEN: Duration = Duration::from_millis(1_000);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! A database of its own for every test, copied from a migrated template and dropped at the end.
 
-use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use analytics_ingestor::config::DatabaseConfig;
@@ -11,6 +10,8 @@ use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgPool};
 use tokio::sync::OnceCell;
+
+use super::cleanup::at_the_end;
 
 /// Serialises the making of the template over all test processes.
 const TEMPLATE_LOCK: i64 = 0x6974_5f74_6d70_6c00;
@@ -225,40 +226,10 @@ impl Drop for TestDb {
         if self.is_on_own_server {
             return;
         }
-        LEFT_BEHIND.with(|left| left.0.borrow_mut().push(std::mem::take(&mut self.name)));
-    }
-}
-
-/// Databases to drop when the test's thread ends, its runtime before it. Inside the runtime the drop would wait for
-/// the runtime itself: PostgreSQL asks every connection first, and one that is still logging in cannot answer while
-/// the thread is blocked.
-struct LeftBehind(RefCell<Vec<String>>);
-
-thread_local! {
-    static LEFT_BEHIND: LeftBehind = const { LeftBehind(RefCell::new(Vec::new())) };
-}
-
-impl Drop for LeftBehind {
-    fn drop(&mut self) {
-        let names = self.0.take();
-        // A thread that is ending has no runtime and can make none.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime can be made");
-            runtime.block_on(async {
-                let mut server = connect(&server_url()).await;
-                for name in names {
-                    run(
-                        &mut server,
-                        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-                    )
-                    .await;
-                }
-            });
+        let name = std::mem::take(&mut self.name);
+        at_the_end(async move {
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            run(&mut connect(&server_url()).await, drop).await;
         });
-        // A panic here would abort the whole run and hide what the test itself has to say.
-        let _ = dropping.join();
     }
 }

@@ -3,6 +3,7 @@
 //! Owns everything that a test makes and must leave behind as it was. Judges nothing: that is the tests' work.
 
 pub(crate) mod app;
+pub(crate) mod cleanup;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod event;

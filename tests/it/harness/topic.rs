@@ -1,7 +1,5 @@
 //! Topics and a consumer group of their own for every test, removed at the end, and the consumer in the test process.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use analytics_ingestor::consumer::EventHandler;
@@ -11,9 +9,12 @@ use kafka_toolkit::{
     Consumer, ConsumerConfig, DeadLetterWriter, Inspector, KafkaConfig, Message, Producer,
     ProducerConfig, RunError, TopicRegistry, TopicSpec,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::cleanup::at_the_end;
 use super::database::write_pool;
 use super::wait::{PATIENCE, eventually};
 
@@ -128,17 +129,10 @@ impl Topics {
 
 impl Drop for Topics {
     fn drop(&mut self) {
-        let (address, group) = (self.kafka.brokers[0].clone(), self.group.clone());
         let topics = [self.events.clone(), self.dead_letters.clone()];
-        // A broker that was stopped by its test takes its topics with it.
-        if let Ok(mut broker) = TcpStream::connect(address) {
-            let _ = broker.set_read_timeout(Some(Duration::from_secs(5)));
-            let _ = request(&mut broker, DELETE_TOPICS, |body| {
-                put_texts(body, &topics);
-                body.extend_from_slice(&5_000_i32.to_be_bytes());
-            });
-            let _ = request(&mut broker, DELETE_GROUPS, |body| put_texts(body, &[group]));
-        }
+        let removal = remove(self.kafka.brokers[0].clone(), topics, self.group.clone());
+        // A broker that its test has stopped takes its topics with it.
+        at_the_end(async move { drop(tokio::time::timeout(PATIENCE, removal).await) });
     }
 }
 
@@ -147,32 +141,53 @@ impl Drop for Topics {
 const DELETE_TOPICS: (i16, i16) = (20, 1);
 const DELETE_GROUPS: (i16, i16) = (42, 0);
 
-fn request(
+/// The answer about a group of which a member has not left yet.
+const NON_EMPTY_GROUP: [u8; 2] = 68_i16.to_be_bytes();
+
+async fn remove(address: String, topics: [String; 2], group: String) -> std::io::Result<()> {
+    let mut broker = TcpStream::connect(address).await?;
+    let mut body = texts(&topics);
+    let timeout_ms = 5_000_i32;
+    body.extend_from_slice(&timeout_ms.to_be_bytes());
+    request(&mut broker, DELETE_TOPICS, &body).await?;
+    // The answer ends with the error code of the only group asked about.
+    while request(&mut broker, DELETE_GROUPS, &texts(&[group.clone()]))
+        .await?
+        .ends_with(&NON_EMPTY_GROUP)
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+async fn request(
     broker: &mut TcpStream,
     (number, version): (i16, i16),
-    put_body: impl FnOnce(&mut Vec<u8>),
-) -> std::io::Result<()> {
+    body: &[u8],
+) -> std::io::Result<Vec<u8>> {
+    let (correlation, no_client_id) = (1_i32, -1_i16);
     let mut text = Vec::new();
     text.extend_from_slice(&number.to_be_bytes());
     text.extend_from_slice(&version.to_be_bytes());
-    let (correlation, no_client_id) = (1_i32, -1_i16);
     text.extend_from_slice(&correlation.to_be_bytes());
     text.extend_from_slice(&no_client_id.to_be_bytes());
-    put_body(&mut text);
-    broker.write_all(&u32::try_from(text.len()).unwrap_or_default().to_be_bytes())?;
-    broker.write_all(&text)?;
-    let mut length = [0; 4];
-    broker.read_exact(&mut length)?;
-    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-    broker.read_exact(&mut answer)
+    text.extend_from_slice(body);
+    broker.write_u32(text.len() as u32).await?;
+    broker.write_all(&text).await?;
+    let length = broker.read_u32().await?;
+    let mut answer = vec![0; length as usize];
+    broker.read_exact(&mut answer).await?;
+    Ok(answer)
 }
 
-fn put_texts(body: &mut Vec<u8>, texts: &[String]) {
-    body.extend_from_slice(&u32::try_from(texts.len()).unwrap_or_default().to_be_bytes());
+/// A list of short texts in Kafka's protocol.
+fn texts(texts: &[String]) -> Vec<u8> {
+    let mut list = (texts.len() as u32).to_be_bytes().to_vec();
     for text in texts {
-        body.extend_from_slice(&u16::try_from(text.len()).unwrap_or_default().to_be_bytes());
-        body.extend_from_slice(text.as_bytes());
+        list.extend_from_slice(&(text.len() as u16).to_be_bytes());
+        list.extend_from_slice(text.as_bytes());
     }
+    list
 }
 
 /// The consumer at work, put together as `consumer` does it.
