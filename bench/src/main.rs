@@ -64,6 +64,9 @@ async fn run(options: Options) -> anyhow::Result<()> {
     warm_broker_up(&setting).await?;
     let mut runs = Vec::new();
     for number in 1..=setting.options.runs() {
+        if setting.options.only == [Cell::Memory] {
+            break;
+        }
         eprintln!("run {number} of {}", setting.options.runs());
         let mut run = Run::new();
         measure_direct(&setting, &mut run).await?;
