@@ -151,9 +151,13 @@ async fn remove(address: String, topics: [String; 2], group: String) -> std::io:
     body.extend_from_slice(&timeout_ms.to_be_bytes());
     request(&mut broker, DELETE_TOPICS, &body).await?;
     // The answer ends with the error code of the only group asked about.
-    while request(&mut broker, DELETE_GROUPS, &texts(&[group.clone()]))
-        .await?
-        .ends_with(&NON_EMPTY_GROUP)
+    while request(
+        &mut broker,
+        DELETE_GROUPS,
+        &texts(std::slice::from_ref(&group)),
+    )
+    .await?
+    .ends_with(&NON_EMPTY_GROUP)
     {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
