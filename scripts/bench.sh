@@ -73,12 +73,17 @@ if [[ " $* " == *" --help "* ]]; then
     exit
 fi
 
+# Two benchmarks at once would measure each other, and the first to end would take the services from the other.
+mkdir -p "$INGESTOR_LOCAL"
+exec 8>"$INGESTOR_LOCAL/bench.lock"
+flock -n 8 || fail "another benchmark runs in this clone"
+
 export PROFILE=release
 build_bench >&2
 trap finish EXIT
 trap 'exit 130' INT TERM
-"$PROJECT/scripts/postgres.sh" start >&2
-"$PROJECT/start-kafka.sh" >&2
+"$PROJECT/scripts/postgres.sh" start >&2 8>&-
+"$PROJECT/start-kafka.sh" >&2 8>&-
 DATABASE_URL="$("$PROJECT/scripts/postgres.sh" url)"
 export DATABASE_URL KAFKA_BROKERS="127.0.0.1:$KAFKA_PORT"
 BENCH_BROKER_PID="$(cat "$INGESTOR_LOCAL/kafka/kafka.pid")"

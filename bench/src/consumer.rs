@@ -49,7 +49,12 @@ impl Setting {
             batch: 1_000,
             pace: Pace::Until { events: records },
         };
-        self.load(Server::Kafka, server.port, filling).run().await?;
+        let filled = self.load(Server::Kafka, server.port, filling).run().await?;
+        ensure!(
+            filled.astray == 0,
+            "{} events went direct while the backlog was made",
+            filled.astray
+        );
         server.stop().await?;
         self.fresh_tables().await?;
 
@@ -132,6 +137,7 @@ impl Setting {
             value: quantile(&rows, 0.99),
             parts: vec![
                 ("p50 ms", quantile(&rows, 0.5)),
+                ("events that went direct", loaded.astray as f64),
                 ("HTTP p50 ms", loaded.quantile_ms(0.5)),
                 ("HTTP p99 ms", loaded.quantile_ms(0.99)),
                 ("produce p50 ms", produce.quantile_ms(0.5)),

@@ -105,6 +105,9 @@ impl Setting {
         ];
         parts.extend(meter.per_event(loaded.events_in_all)?);
         parts.push(("load µs", micros_each(loaded.cpu, loaded.events_in_all)));
+        if server == Server::Kafka {
+            parts.push(("events that went direct", loaded.astray as f64));
+        }
         program.stop().await?;
         let sample = Sample {
             value: loaded.per_second(),
