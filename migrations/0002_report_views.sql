@@ -41,11 +41,14 @@ LEFT JOIN rounds r
       AND r.published_at <= a.submitted_at
       AND (r.next_published_at IS NULL OR a.submitted_at < r.next_published_at);
 
--- The answer that counts: the last attempt of each student at each question of each session.
+-- Every attempt, and whether it is the answer that counts: the last one of that student at that question of the session.
+CREATE VIEW ranked_attempts AS
+SELECT *, row_number() OVER (PARTITION BY tenant_id, session_id, question_id, student_id
+                             ORDER BY submitted_at DESC, event_id DESC) = 1 AS is_effective
+FROM attempts;
+
 CREATE VIEW effective_answers AS
-SELECT DISTINCT ON (tenant_id, session_id, question_id, student_id) *
-FROM attempts
-ORDER BY tenant_id, session_id, question_id, student_id, submitted_at DESC, event_id DESC;
+SELECT * FROM ranked_attempts WHERE is_effective;
 
 -- Who could have answered: the students enrolled in the session's classroom.
 CREATE VIEW session_rosters AS

@@ -67,12 +67,11 @@ impl KeyChanges {
         }
         let (tenants, questions) = self.columns();
         sqlx::query(
-            "UPDATE sessions s SET facts_version = s.facts_version + 1
-             FROM (SELECT DISTINCT a.tenant_id, a.session_id
+            "SELECT outdate_sessions(array_agg(tenant_id), array_agg(session_id))
+             FROM (SELECT DISTINCT tenant_id, a.session_id
                    FROM answers a
                    JOIN unnest($1::int4[], $2::uuid[]) AS changed (tenant_id, question_id)
-                     USING (tenant_id, question_id)) AS graded
-             WHERE s.tenant_id = graded.tenant_id AND s.session_id = graded.session_id",
+                     USING (tenant_id, question_id)) AS graded",
         )
         .bind(tenants)
         .bind(questions)

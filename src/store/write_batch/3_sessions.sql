@@ -33,4 +33,11 @@ touched AS (
             CASE WHEN names_session(excluded.started_at, excluded.named_at, excluded.named_event_id,
                                     s.started_at, s.named_at, s.named_event_id)
                  THEN excluded.named_event_id ELSE s.named_event_id END)
+    RETURNING s.tenant_id, s.session_id, s.facts_version
+),
+stale AS (
+    INSERT INTO stale_sessions (tenant_id, session_id, facts_version)
+    SELECT * FROM touched
+    ON CONFLICT (tenant_id, session_id) DO UPDATE
+        SET facts_version = excluded.facts_version, touched_at = excluded.touched_at
 ),
