@@ -209,3 +209,110 @@ LATERAL (SELECT * FROM computed_session_students d
 -- Every session that is there before this migration has no stored figures yet.
 INSERT INTO stale_sessions (tenant_id, session_id, facts_version)
 SELECT tenant_id, session_id, facts_version FROM sessions;
+
+-- What several reports make of the figures. Each is filtered by tenant and by one of the ids that it leads with; the
+-- joins name quiz and classroom, though the session alone would do, so that such a filter reaches both sides.
+
+-- One row for each session and student on its roster; a session without a roster has one row without a student.
+-- A student completes a session by answering each of its published questions, of which there must be one.
+CREATE VIEW session_members AS
+SELECT f.tenant_id, f.quiz_id, f.classroom_id, f.session_id, f.started_at, f.ended_at,
+       f.publications, f.published_questions, f.graded, f.correct,
+       e.student_id,
+       s.student_id IS NOT NULL AS has_answered,
+       coalesce(s.published_answered, 0) AS published_answered,
+       coalesce(s.published_answered = f.published_questions AND f.published_questions > 0, false) AS has_completed
+FROM session_figures f
+LEFT JOIN classroom_students e ON (e.tenant_id, e.classroom_id) = (f.tenant_id, f.classroom_id)
+LEFT JOIN session_students s
+       ON (s.tenant_id, s.quiz_id, s.classroom_id, s.session_id, s.student_id)
+        = (f.tenant_id, f.quiz_id, f.classroom_id, f.session_id, e.student_id);
+
+-- One row for every session: its roster, and what the roster did; guests only count in graded and correct.
+CREATE VIEW session_attendance AS
+SELECT tenant_id, quiz_id, classroom_id, session_id, started_at, ended_at,
+       publications, published_questions, graded, correct,
+       count(student_id) AS roster_students,
+       count(*) FILTER (WHERE has_answered) AS participating_students,
+       count(*) FILTER (WHERE has_completed) AS completed_students,
+       sum(published_answered)::bigint AS published_answered
+FROM session_members
+GROUP BY tenant_id, quiz_id, classroom_id, session_id, started_at, ended_at,
+         publications, published_questions, graded, correct;
+
+-- One row for each quiz that was put to a session, over its sessions with a publication: the students on their rosters,
+-- and those of them who answered in a session on whose roster they are.
+CREATE VIEW quiz_engagement AS
+SELECT tenant_id, quiz_id,
+       count(DISTINCT student_id) AS roster_students,
+       count(DISTINCT student_id) FILTER (WHERE has_answered) AS active_students
+FROM session_members
+WHERE publications > 0
+GROUP BY tenant_id, quiz_id;
+
+-- One row for each student and classroom in whose sessions the student answered, as a guest or not.
+CREATE VIEW classroom_student_figures AS
+SELECT tenant_id, classroom_id, student_id,
+       count(*) AS sessions, count(DISTINCT quiz_id) AS quizzes,
+       sum(answers)::bigint AS answers, sum(graded)::bigint AS graded, sum(correct)::bigint AS correct,
+       sum(timed)::bigint AS timed, sum(latency_us)::bigint AS latency_us,
+       min(first_at) AS first_at, max(last_at) AS last_at
+FROM session_students
+GROUP BY tenant_id, classroom_id, student_id;
+
+-- The student's graded answers in the classroom's sessions in the order of time, cut in half: an odd one is newer.
+CREATE VIEW classroom_student_halves AS
+SELECT tenant_id, classroom_id, student_id,
+       count(*) FILTER (WHERE is_older) AS older_graded,
+       count(*) FILTER (WHERE is_older AND is_correct) AS older_correct,
+       count(*) FILTER (WHERE NOT is_older) AS newer_graded,
+       count(*) FILTER (WHERE NOT is_older AND is_correct) AS newer_correct
+FROM (SELECT s.tenant_id, s.classroom_id, s.student_id, a.is_correct,
+             2 * row_number() OVER (in_classroom ORDER BY a.submitted_at, a.event_id)
+                 <= count(*) OVER in_classroom AS is_older
+      FROM session_students s,
+      LATERAL (SELECT * FROM effective_answers d
+               WHERE d.tenant_id = s.tenant_id AND d.session_id = s.session_id AND d.student_id = s.student_id
+                 AND d.is_correct IS NOT NULL
+               OFFSET 0) AS a
+      WINDOW in_classroom AS (PARTITION BY s.tenant_id, s.classroom_id, s.student_id)) AS ordered
+GROUP BY tenant_id, classroom_id, student_id;
+
+-- One row for each session of the classroom that started between the two instants and each student who answered in it
+-- between them, and one without a student where nobody did. A session all of whose answers lie between them has its
+-- figures; of one that is cut, the answers that count are picked over all attempts first, then by their time.
+CREATE FUNCTION classroom_engagement(tenant integer, classroom uuid, since timestamptz, until timestamptz)
+RETURNS TABLE (session_id uuid, started_at timestamptz, published_questions bigint, student_id uuid, is_member boolean,
+               graded bigint, correct bigint, published_answered bigint)
+LANGUAGE sql STABLE
+AS $$
+    WITH held AS (
+        SELECT f.session_id, f.started_at, f.published_questions,
+               f.first_at < since OR f.last_at > until AS is_cut
+        FROM session_figures f
+        WHERE f.tenant_id = tenant AND f.classroom_id = classroom AND f.started_at BETWEEN since AND until
+    ),
+    answered AS (
+        SELECT h.session_id, s.student_id, s.graded, s.correct, s.published_answered
+        FROM held h
+        JOIN session_students s USING (session_id)
+        WHERE NOT h.is_cut
+          AND s.tenant_id = tenant AND s.classroom_id = classroom AND s.started_at BETWEEN since AND until
+        UNION ALL
+        SELECT h.session_id, a.*
+        FROM held h,
+        LATERAL (SELECT a.student_id, count(a.is_correct), count(*) FILTER (WHERE a.is_correct), count(p.question_id)
+                 FROM effective_answers a
+                 LEFT JOIN published_questions p
+                        ON (p.tenant_id, p.session_id, p.question_id) = (a.tenant_id, a.session_id, a.question_id)
+                 WHERE a.tenant_id = tenant AND a.session_id = h.session_id AND a.submitted_at BETWEEN since AND until
+                 GROUP BY a.student_id) AS a
+        WHERE h.is_cut
+    )
+    SELECT h.session_id, h.started_at, h.published_questions, a.student_id, e.student_id IS NOT NULL,
+           coalesce(a.graded, 0), coalesce(a.correct, 0), coalesce(a.published_answered, 0)
+    FROM held h
+    LEFT JOIN answered a USING (session_id)
+    LEFT JOIN classroom_students e
+           ON (e.tenant_id, e.classroom_id, e.student_id) = (tenant, classroom, a.student_id)
+$$;
