@@ -280,12 +280,14 @@ FROM (SELECT s.tenant_id, s.classroom_id, s.student_id, a.is_correct,
       WINDOW in_classroom AS (PARTITION BY s.tenant_id, s.classroom_id, s.student_id)) AS ordered
 GROUP BY tenant_id, classroom_id, student_id;
 
--- One row for each session of the classroom that started between the two instants and each student who answered in it
--- between them, and one without a student where nobody did. A session all of whose answers lie between them has its
--- figures; of one that is cut, the answers that count are picked over all attempts first, then by their time.
-CREATE FUNCTION classroom_engagement(tenant integer, classroom uuid, since timestamptz, until timestamptz)
-RETURNS TABLE (session_id uuid, started_at timestamptz, published_questions bigint, student_id uuid, is_member boolean,
-               graded bigint, correct bigint, published_answered bigint)
+-- The classroom's sessions that started between two instants, as one row or by the UTC day on which they started; no
+-- row without a session. Of their answers those between the two instants: a session all of whose answers lie there has
+-- its figures, of one that is cut the answers that count are picked over all attempts first, then by their time.
+CREATE FUNCTION classroom_engagement(
+    tenant integer, classroom uuid, since timestamptz, until timestamptz, by_day boolean)
+RETURNS TABLE (day date, active_students bigint, graded bigint, correct bigint, questions bigint,
+               -- Of each active student and each question published in the session.
+               answerable bigint, answered bigint)
 LANGUAGE sql STABLE
 AS $$
     WITH held AS (
@@ -294,14 +296,14 @@ AS $$
         FROM session_figures f
         WHERE f.tenant_id = tenant AND f.classroom_id = classroom AND f.started_at BETWEEN since AND until
     ),
-    answered AS (
-        SELECT h.session_id, s.student_id, s.graded, s.correct, s.published_answered
+    parts AS (
+        SELECT s.session_id, s.student_id, s.graded, s.correct, s.published_answered, NULL::uuid AS question_id
         FROM held h
         JOIN session_students s USING (session_id)
         WHERE NOT h.is_cut
           AND s.tenant_id = tenant AND s.classroom_id = classroom AND s.started_at BETWEEN since AND until
         UNION ALL
-        SELECT h.session_id, a.*
+        SELECT h.session_id, a.*, NULL
         FROM held h,
         LATERAL (SELECT a.student_id, count(a.is_correct), count(*) FILTER (WHERE a.is_correct), count(p.question_id)
                  FROM effective_answers a
@@ -310,11 +312,20 @@ AS $$
                  WHERE a.tenant_id = tenant AND a.session_id = h.session_id AND a.submitted_at BETWEEN since AND until
                  GROUP BY a.student_id) AS a
         WHERE h.is_cut
+        UNION ALL
+        SELECT h.session_id, NULL, 0, 0, 0, p.question_id
+        FROM held h
+        JOIN publications p ON p.tenant_id = tenant AND p.session_id = h.session_id
     )
-    SELECT h.session_id, h.started_at, h.published_questions, a.student_id, e.student_id IS NOT NULL,
-           coalesce(a.graded, 0), coalesce(a.correct, 0), coalesce(a.published_answered, 0)
+    SELECT CASE WHEN by_day THEN (h.started_at AT TIME ZONE 'UTC')::date END,
+           count(DISTINCT e.student_id),
+           coalesce(sum(p.graded), 0)::bigint, coalesce(sum(p.correct), 0)::bigint,
+           count(DISTINCT p.question_id),
+           coalesce(sum(h.published_questions) FILTER (WHERE e.student_id IS NOT NULL), 0)::bigint,
+           coalesce(sum(p.published_answered) FILTER (WHERE e.student_id IS NOT NULL), 0)::bigint
     FROM held h
-    LEFT JOIN answered a USING (session_id)
+    LEFT JOIN parts p USING (session_id)
     LEFT JOIN classroom_students e
-           ON (e.tenant_id, e.classroom_id, e.student_id) = (tenant, classroom, a.student_id)
+           ON (e.tenant_id, e.classroom_id, e.student_id) = (tenant, classroom, p.student_id)
+    GROUP BY 1
 $$;

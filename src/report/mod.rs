@@ -7,12 +7,14 @@
 
 pub mod active_participants;
 pub mod duration;
+pub mod mean_latency;
 pub mod number;
 pub mod paging;
 pub mod params;
 pub mod question_analysis;
 pub mod questions_per_minute;
 pub mod response_rate;
+pub mod trend;
 
 use std::future::Future;
 

@@ -2,6 +2,17 @@
 
 use serde::{Serialize, Serializer};
 
+/// How many of how many.
+pub type Share = (i64, i64);
+
+/// The share as a fraction that can be calculated with: of nothing it is 0.
+pub fn fraction((part, whole): Share) -> (i128, i128) {
+    match whole {
+        0 => (0, 1),
+        _ => (part.into(), whole.into()),
+    }
+}
+
 /// A number with two decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Hundredths(i64);
@@ -15,6 +26,14 @@ impl Hundredths {
     /// `part` of `whole` as a percentage; 0 where the whole is 0.
     pub fn percent(part: i64, whole: i64) -> Self {
         Self::ratio(i128::from(part) * 100, i128::from(whole))
+    }
+
+    /// The mean of two percentages, from their unrounded values.
+    pub fn mean_percent(first: Share, second: Share) -> Self {
+        let [(first_part, first_whole), (second_part, second_whole)] =
+            [first, second].map(fraction);
+        let sum = first_part * second_whole + second_part * first_whole;
+        Self::ratio(sum * 100, 2 * first_whole * second_whole)
     }
 
     /// Whether the number is at least this whole number: the labels are chosen from the rounded value.
@@ -81,6 +100,14 @@ mod tests {
         assert_eq!(text(Hundredths::ratio(1, 8)), "0.13");
         assert_eq!(text(Hundredths::ratio(-1, 8)), "-0.13");
         assert_eq!(text(Hundredths::percent(1, 1)), "100");
+    }
+
+    #[test]
+    fn the_mean_of_two_percentages_is_rounded_once() {
+        assert_eq!(text(Hundredths::mean_percent((1, 3), (2, 3))), "50");
+        // 0.005 and 0: 0.0025, where the rounded 0.01 would make 0.01.
+        assert_eq!(text(Hundredths::mean_percent((1, 20_000), (0, 1))), "0");
+        assert_eq!(text(Hundredths::mean_percent((1, 1), (0, 0))), "50");
     }
 
     #[test]
