@@ -19,6 +19,7 @@ mod faults;
 mod garbage;
 mod ground_rules;
 mod operations;
+mod oracle;
 mod refused_events;
 mod reports;
 mod sessions;

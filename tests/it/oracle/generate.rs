@@ -1,0 +1,214 @@
+//! Strategies for scenarios: small enough for events to meet, odd enough for every rule to matter.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::clock::{DAY, HOUR, MILLISECOND, MINUTE, Micros, SECOND};
+use super::scenario::{Entry, EventPlan, Kind, Scenario, SessionPlan, Story};
+
+pub(super) const QUIZZES: u8 = 2;
+pub(super) const CLASSROOMS: u8 = 3;
+pub(super) const QUESTIONS: u8 = 5;
+pub(super) const STUDENTS: u8 = 6;
+
+const KEYS: [&str; 4] = ["A", "A", " B ", "42"];
+/// Padded ones are graded as if trimmed, and listed as they are.
+const TEXTS: [&str; 12] = [
+    "A",
+    "A",
+    "A",
+    "A",
+    "B",
+    "B",
+    " A",
+    "A\t",
+    "\nB ",
+    "b",
+    "42",
+    "ü \"ß\" 😀",
+];
+/// By code point, capitals come before `a`, and all of these before letters with marks.
+const NAMES: [&str; 9] = [
+    "Ann", "Ann", "ann", "Ben", "Unknown", "Zoe", "Zoë", "Émile", "😀",
+];
+const TITLES: [&str; 4] = ["Sorting", "Trees", "trees", "Ömsen % _ 'x'"];
+const ZONES: [i16; 6] = [0, 0, 0, 120, -330, 840];
+
+pub(super) fn a_scenario() -> impl Strategy<Value = Scenario> {
+    // Shrinking goes from left to right.
+    let theirs = option::weighted(0.7, a_story(12));
+    (theirs, a_story(40), any::<u64>(), 1..24_usize).prop_map(
+        |(theirs, ours, shuffle, batch_max)| Scenario {
+            ours,
+            theirs,
+            shuffle,
+            batch_max,
+        },
+    )
+}
+
+fn a_story(events_max: usize) -> impl Strategy<Value = Story> {
+    (
+        vec(a_session(), 1..=3),
+        vec(an_event(), 5..=events_max),
+        vec(an_entry(), 0..6),
+        vec(0..events_max, 0..6),
+        vec(vec(0..3_u8, 0..3), 0..3),
+    )
+        .prop_map(|(sessions, events, catalogue, copies, refreshes)| Story {
+            sessions,
+            events,
+            catalogue,
+            copies,
+            refreshes,
+        })
+}
+
+fn a_session() -> impl Strategy<Value = SessionPlan> {
+    let bases = [
+        -75 * DAY,
+        -45 * DAY,
+        -20 * DAY - HOUR,
+        -13 * DAY,
+        -10 * DAY,
+        -5 * DAY,
+        -4 * DAY,
+        -36 * HOUR,
+        -30 * HOUR,
+        -23 * HOUR,
+        -5 * HOUR,
+        -3 * HOUR,
+        -100 * MINUTE,
+        -75 * MINUTE,
+        -45 * MINUTE,
+        -20 * MINUTE,
+        -15 * MINUTE,
+        2 * HOUR,
+        20 * HOUR,
+    ];
+    (0..QUIZZES, 0..CLASSROOMS, select(bases.to_vec())).prop_map(|(quiz, classroom, base)| {
+        SessionPlan {
+            quiz,
+            classroom,
+            base: base / SECOND,
+        }
+    })
+}
+
+fn an_event() -> impl Strategy<Value = EventPlan> {
+    let names = option::weighted(0.1, (0..QUIZZES, 0..CLASSROOMS));
+    let place = (0..3_usize, a_kind()).prop_flat_map(|(session, kind)| {
+        let after = time_of(&kind);
+        (Just(session), Just(kind), after)
+    });
+    (place, 0..6_u8, any::<bool>(), select(ZONES.to_vec()), names).prop_map(
+        |((session, kind, after), rank, has_text_id, zone, names)| EventPlan {
+            session,
+            after,
+            kind,
+            rank,
+            has_text_id,
+            zone,
+            names,
+        },
+    )
+}
+
+/// When in its session an event happens: often at the same time as another, or exactly a minute after it.
+fn time_of(kind: &Kind) -> BoxedStrategy<Micros> {
+    let fractions = [
+        0,
+        0,
+        0,
+        0,
+        500 * MILLISECOND,
+        5 * MILLISECOND,
+        333_333,
+        1,
+        999_999,
+    ];
+    let step = (0..14_i64, select(fractions.to_vec()))
+        .prop_map(|(tens, fraction)| tens * 10 * SECOND + fraction);
+    match kind {
+        Kind::Start => (-6..3_i64).prop_map(|tens| tens * 10 * SECOND).boxed(),
+        Kind::End => (20..400_i64).prop_map(|tens| tens * 10 * SECOND).boxed(),
+        Kind::Publish { .. } => step.boxed(),
+        Kind::Answer { .. } => {
+            let late = select(vec![0, 0, 0, 0, 0, 0, MINUTE, 2 * HOUR, DAY, 9 * DAY]);
+            (step, late).prop_map(|(step, late)| step + late).boxed()
+        }
+    }
+}
+
+fn a_kind() -> impl Strategy<Value = Kind> {
+    let timers = [5, 10, 20, 30, 45, 60, 60, 90, 7_200];
+    let publication = (
+        0..QUESTIONS,
+        option::weighted(0.5, 0..2_u8),
+        option::weighted(0.7, select(timers.to_vec())),
+        option::weighted(0.4, select(KEYS.to_vec())),
+    )
+        .prop_map(|(question, teacher, timer_sec, key)| Kind::Publish {
+            question,
+            teacher,
+            timer_sec,
+            key,
+        });
+    let answer = (
+        0..QUESTIONS,
+        0..STUDENTS,
+        select(TEXTS.to_vec()),
+        option::weighted(0.3, 0..90_000_i64),
+    )
+        .prop_map(|(question, student, text, response_ms)| Kind::Answer {
+            question,
+            student,
+            text,
+            response_ms,
+        });
+    prop_oneof![
+        3 => Just(Kind::Start),
+        1 => Just(Kind::End),
+        8 => publication,
+        20 => answer,
+    ]
+}
+
+fn an_entry() -> impl Strategy<Value = Entry> {
+    let key = option::weighted(0.6, select(KEYS.to_vec()));
+    let quiz = (
+        0..QUIZZES,
+        select(TITLES.to_vec()),
+        vec((0..QUESTIONS, key), 0..5),
+    )
+        .prop_map(|(quiz, title, questions)| Entry::Quiz {
+            quiz,
+            title,
+            questions: distinct(questions),
+        });
+    let name = option::weighted(0.7, select(NAMES.to_vec()));
+    let classroom = (
+        0..CLASSROOMS,
+        select(TITLES.to_vec()),
+        vec((0..STUDENTS, name), 0..7),
+    )
+        .prop_map(|(classroom, name, students)| Entry::Classroom {
+            classroom,
+            name,
+            students: distinct(students),
+        });
+    prop_oneof![1 => quiz, 2 => classroom]
+}
+
+/// Of several mentions of one thing only the first.
+fn distinct<T>(mut mentions: Vec<(u8, T)>) -> Vec<(u8, T)> {
+    let mut seen = Vec::new();
+    mentions.retain(|(number, _)| {
+        let is_new = !seen.contains(number);
+        seen.push(*number);
+        is_new
+    });
+    mentions
+}
