@@ -14,9 +14,13 @@ use super::report::show_report;
 use super::state::AppState;
 use super::{auth, event, health, middleware};
 use crate::report::active_participants::ActiveParticipants;
+use crate::report::completion_rate::CompletionRate;
+use crate::report::dropoff_analysis::DropoffAnalysis;
+use crate::report::latency_analysis::LatencyAnalysis;
 use crate::report::question_analysis::QuestionAnalysis;
 use crate::report::questions_per_minute::QuestionsPerMinute;
 use crate::report::response_rate::ResponseRate;
+use crate::report::timeout_analysis::TimeoutAnalysis;
 
 /// The routes over their state.
 pub fn router(state: AppState) -> Router {
@@ -30,6 +34,10 @@ pub fn router(state: AppState) -> Router {
             get(show_report::<QuestionsPerMinute>),
         )
         .route("/response-rate", get(show_report::<ResponseRate>))
+        .route("/latency-analysis", get(show_report::<LatencyAnalysis>))
+        .route("/timeout-analysis", get(show_report::<TimeoutAnalysis>))
+        .route("/completion-rate", get(show_report::<CompletionRate>))
+        .route("/dropoff-analysis", get(show_report::<DropoffAnalysis>))
         .route("/question-analysis", get(show_report::<QuestionAnalysis>));
     let api = Router::new()
         .route("/auth/signup", post(auth::create_account))

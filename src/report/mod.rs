@@ -2,11 +2,14 @@
 //!
 //! A report is a type that says which parameters it takes ([`Report::params`]) and how it is loaded
 //! ([`Report::load`]); it serializes into the body of the contract's section 8. What several reports share is in
-//! [`params`], [`paging`], [`number`] and [`duration`], and, as SQL, in the views of `migrations/0002`. A new
-//! report is a file here and a line in the router. No HTTP.
+//! [`params`], [`paging`], [`number`], [`duration`], [`trend`] and [`mean_latency`], and, as SQL, in the
+//! views of `migrations/0002` and `0003`. A new report is a file here and a line in the router. No HTTP.
 
 pub mod active_participants;
+pub mod completion_rate;
+pub mod dropoff_analysis;
 pub mod duration;
+pub mod latency_analysis;
 pub mod mean_latency;
 pub mod number;
 pub mod paging;
@@ -14,6 +17,7 @@ pub mod params;
 pub mod question_analysis;
 pub mod questions_per_minute;
 pub mod response_rate;
+pub mod timeout_analysis;
 pub mod trend;
 
 use std::future::Future;

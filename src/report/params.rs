@@ -44,6 +44,15 @@ impl InvalidParam {
     }
 }
 
+/// A question of a session.
+#[derive(Debug)]
+pub struct SessionQuestion {
+    /// The session.
+    pub session_id: Uuid,
+    /// The question, whether it was published there or not.
+    pub question_id: Uuid,
+}
+
 impl QueryParams {
     /// Takes decoded names and values.
     pub fn new(pairs: HashMap<String, String>) -> Self {
@@ -72,6 +81,18 @@ impl QueryParams {
             (Some(_), Some(_)) => Ok((self.id(first)?, self.id(second)?)),
             _ => Err(InvalidParam::MissingPair(first, second)),
         }
+    }
+
+    /// `session_id` and `question_id`.
+    ///
+    /// # Errors
+    /// If either is absent, empty or no UUID.
+    pub fn session_question(&self) -> Result<SessionQuestion, InvalidParam> {
+        let (session_id, question_id) = self.id_pair("session_id", "question_id")?;
+        Ok(SessionQuestion {
+            session_id,
+            question_id,
+        })
     }
 
     /// The page; what cannot be read falls back to the defaults, as the original did.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Report;
 use super::number::Hundredths;
-use super::params::{InvalidParam, QueryParams};
+use super::params::{InvalidParam, QueryParams, SessionQuestion};
 use crate::tenant::Tenant;
 
 /// Contract 8.6.
@@ -29,28 +29,17 @@ struct Analysis {
     benchmark: &'static str,
 }
 
-/// A question of a session.
-#[derive(Debug)]
-pub struct Params {
-    session_id: Uuid,
-    question_id: Uuid,
-}
-
 impl Report for ResponseRate {
-    type Params = Params;
+    type Params = SessionQuestion;
 
-    fn params(query: &QueryParams) -> Result<Params, InvalidParam> {
-        let (session_id, question_id) = query.id_pair("session_id", "question_id")?;
-        Ok(Params {
-            session_id,
-            question_id,
-        })
+    fn params(query: &QueryParams) -> Result<SessionQuestion, InvalidParam> {
+        query.session_question()
     }
 
     async fn load(
         db: &PgPool,
         tenant: Tenant,
-        params: &Params,
+        params: &SessionQuestion,
         _: OffsetDateTime,
     ) -> Result<Self, sqlx::Error> {
         let (received, answered): (i64, i64) = sqlx::query_as(

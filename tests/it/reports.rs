@@ -1,12 +1,16 @@
 //! The reports against small scenarios whose figures are computed by hand: contract 7, 8 and 10.
 
 mod active_participants;
+mod completion_rate;
+mod dropoff_analysis;
 mod fixtures;
+mod latency_analysis;
 mod parameters;
 mod question_analysis;
 mod questions_per_minute;
 mod response_rate;
 mod tenants;
+mod timeout_analysis;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -43,6 +47,23 @@ impl World {
 
     async fn report(&self, name: &str, params: &[(&str, &str)]) -> Value {
         self.app.report(name, params).await.expect(200)
+    }
+
+    /// The report while sessions are ahead of their stored figures; it must be the same once they are not.
+    async fn settled_report(&self, name: &str, params: &[(&str, &str)]) -> Value {
+        let computed = self.report(name, params).await;
+        self.db
+            .execute(
+                "TRUNCATE stored_session_figures, stored_session_questions, stored_session_students;
+                 INSERT INTO stored_session_figures SELECT * FROM computed_session_figures;
+                 INSERT INTO stored_session_questions SELECT * FROM computed_session_questions;
+                 INSERT INTO stored_session_students SELECT * FROM computed_session_students;
+                 DELETE FROM stale_sessions",
+            )
+            .await;
+        let stored = self.report(name, params).await;
+        assert_eq!(stored, computed, "{name} {params:?}");
+        stored
     }
 }
 

@@ -11,10 +11,14 @@ const UNKNOWN: u8 = 200;
 const PAIRS: usize = 8;
 
 /// The reports that the server has by now.
-pub(super) const SERVED: [&str; 4] = [
+pub(super) const SERVED: [&str; 8] = [
     "active-participants",
     "questions-per-minute",
     "response-rate",
+    "latency-analysis",
+    "timeout-analysis",
+    "completion-rate",
+    "dropoff-analysis",
     "question-analysis",
 ];
 

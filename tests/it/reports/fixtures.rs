@@ -7,11 +7,13 @@ use time::OffsetDateTime;
 use super::World;
 use crate::harness::event::{CLASSROOM, QUIZ, a_publication};
 
-fn id(digits: u8) -> String {
+/// The id of a row of the fixtures.
+pub(super) fn id(digits: u8) -> String {
     format!("900e8400-e29b-41d4-a716-4466554400{digits:02}")
 }
 
-async fn seeded() -> World {
+/// An application over the fixtures.
+pub(super) async fn seeded() -> World {
     let world = World::new().await;
     let mut connection = world.db.pool.acquire().await.unwrap();
     fixtures::replace(&mut connection).await.unwrap();
@@ -25,6 +27,20 @@ async fn response_rate(world: &World, question: u8) -> Value {
             &[("session_id", &id(0)), ("question_id", &id(question))],
         )
         .await
+}
+
+/// Further reports that another publication of an old question leaves alone.
+async fn lasting(world: &World) -> Vec<Value> {
+    let (session, question) = (id(0), id(30));
+    let params = [
+        ("session_id", session.as_str()),
+        ("question_id", question.as_str()),
+    ];
+    let mut bodies = Vec::new();
+    for name in ["latency-analysis", "completion-rate", "dropoff-analysis"] {
+        bodies.push(world.report(name, &params).await);
+    }
+    bodies
 }
 
 async fn analysis(world: &World) -> Value {
@@ -113,6 +129,7 @@ async fn after_the_kafka_scripts_publication_only_the_pace_moves() {
         response_rate(&world, 30).await,
         response_rate(&world, 31).await,
         analysis(&world).await,
+        json!(lasting(&world).await),
     ];
     let publication = a_publication()
         .named(id(99))
@@ -126,6 +143,7 @@ async fn after_the_kafka_scripts_publication_only_the_pace_moves() {
         response_rate(&world, 30).await,
         response_rate(&world, 31).await,
         analysis(&world).await,
+        json!(lasting(&world).await),
     ];
     assert_eq!(before, after);
     // Three publications from T − 25 min to about T.

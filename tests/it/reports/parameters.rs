@@ -41,6 +41,10 @@ async fn a_missing_or_unreadable_id_is_400_with_the_text_of_the_contract() {
             &[("question_id", "nope")],
             "invalid question_id format",
         ),
+        ("completion-rate", &[], "session_id is required"),
+        ("dropoff-analysis", &[], "session_id is required"),
+        ("latency-analysis", &[("question_id", ID)], pair),
+        ("timeout-analysis", &[("session_id", ID)], pair),
         ("response-rate", &[], pair),
         ("response-rate", &[("session_id", ID)], pair),
         (
@@ -198,6 +202,10 @@ async fn the_earliest_and_latest_times_and_the_longest_timer_break_no_report() {
         "questions-per-minute",
         "response-rate",
         "question-analysis",
+        "latency-analysis",
+        "timeout-analysis",
+        "completion-rate",
+        "dropoff-analysis",
     ] {
         app.report(name, &params).await.expect(200);
     }
