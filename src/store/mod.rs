@@ -6,6 +6,7 @@
 mod answer_keys;
 mod columns;
 mod failure;
+pub mod figures;
 pub mod fixtures;
 mod known;
 mod progress;

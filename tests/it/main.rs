@@ -20,6 +20,7 @@ mod garbage;
 mod ground_rules;
 mod operations;
 mod oracle;
+mod refresh;
 mod refused_events;
 mod reports;
 mod sessions;

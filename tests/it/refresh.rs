@@ -1,0 +1,4 @@
+//! The stored figures: what a refresh leaves, and what happens while it runs.
+
+mod exactness;
+mod world;
