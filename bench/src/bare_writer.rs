@@ -12,9 +12,6 @@ use time::OffsetDateTime;
 
 use crate::stream::{Answer, Stream};
 
-/// Rows in a statement, and so in a transaction.
-const BATCH: usize = 1_000;
-
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Extent {
@@ -27,10 +24,12 @@ pub(crate) enum Extent {
     Rows(u64),
 }
 
-/// Writes through so many connections at once; rows per second, and how many rows in all.
+/// Writes through so many connections at once, so many rows in each statement and so in each transaction; rows per second,
+/// and how many rows in all.
 pub(crate) async fn run(
     options: &PgConnectOptions,
     connections: usize,
+    batch_rows: usize,
     extent: Extent,
 ) -> anyhow::Result<(f64, u64)> {
     let stream = Arc::new(Mutex::new(Stream::new()));
@@ -52,26 +51,28 @@ pub(crate) async fn run(
             loop {
                 let goes_on = match extent {
                     Extent::Time { warm_up, measured } => began.elapsed() < warm_up + measured,
-                    Extent::Rows(rows) => in_all.fetch_add(BATCH as u64, Ordering::Relaxed) < rows,
+                    Extent::Rows(rows) => {
+                        in_all.fetch_add(batch_rows as u64, Ordering::Relaxed) < rows
+                    }
                 };
                 if !goes_on {
                     return anyhow::Ok(());
                 }
                 let mut batch: Vec<Answer> = {
                     let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
-                    (0..BATCH).map(|_| stream.answer()).collect()
+                    (0..batch_rows).map(|_| stream.answer()).collect()
                 };
                 batch.sort_unstable_by_key(|answer| (answer.session_id, answer.event_id));
                 insert(&mut connection, &batch).await?;
                 let counts = match extent {
                     Extent::Time { warm_up, measured } => {
-                        in_all.fetch_add(BATCH as u64, Ordering::Relaxed);
+                        in_all.fetch_add(batch_rows as u64, Ordering::Relaxed);
                         (warm_up..warm_up + measured).contains(&began.elapsed())
                     }
                     Extent::Rows(_) => true,
                 };
                 if counts {
-                    counted.fetch_add(BATCH as u64, Ordering::Relaxed);
+                    counted.fetch_add(batch_rows as u64, Ordering::Relaxed);
                 }
             }
         });

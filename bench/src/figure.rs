@@ -17,6 +17,14 @@ pub(crate) enum Figure {
     RawProducer,
     DirectBatch,
     BareWriter4,
+    Store1000By1,
+    Bare1000By1,
+    Store1000By2,
+    Bare1000By2,
+    Store200By1,
+    Bare200By1,
+    Store200By2,
+    Bare200By2,
     Drain,
     BareWriter2,
     StoredP99,
@@ -53,6 +61,14 @@ impl Figure {
             Self::RawProducer => "raw producer loop",
             Self::DirectBatch => "direct, batches of 1,000",
             Self::BareWriter4 => "bare unnest writer, 4 connections",
+            Self::Store1000By1 => "store, batches of 1,000, 1 writer",
+            Self::Bare1000By1 => "bare unnest, batches of 1,000, 1 writer",
+            Self::Store1000By2 => "store, batches of 1,000, 2 writers",
+            Self::Bare1000By2 => "bare unnest, batches of 1,000, 2 writers",
+            Self::Store200By1 => "store, batches of 200, 1 writer",
+            Self::Bare200By1 => "bare unnest, batches of 200, 1 writer",
+            Self::Store200By2 => "store, batches of 200, 2 writers",
+            Self::Bare200By2 => "bare unnest, batches of 200, 2 writers",
             Self::Drain => "consumer on a backlog",
             Self::BareWriter2 => "bare unnest writer, 2 connections",
             Self::StoredP99 => "accepted to stored, p99, at 1,000/s",
@@ -90,7 +106,7 @@ enum Target {
 /// One line of the table: a figure against another of the same run.
 struct Ratio(Figure, Figure, Target);
 
-const RATIOS: [Ratio; 16] = {
+const RATIOS: [Ratio; 20] = {
     use Figure as F;
     use Target::{AtLeast, AtMost, Below, None};
     [
@@ -101,6 +117,10 @@ const RATIOS: [Ratio; 16] = {
         Ratio(F::Kafka256, F::Discard256, AtLeast(0.35)),
         Ratio(F::KafkaBatch, F::RawProducer, AtLeast(0.50)),
         Ratio(F::DirectBatch, F::BareWriter4, AtLeast(0.70)),
+        Ratio(F::Store1000By1, F::Bare1000By1, AtLeast(0.80)),
+        Ratio(F::Store1000By2, F::Bare1000By2, AtLeast(0.80)),
+        Ratio(F::Store200By1, F::Bare200By1, AtLeast(0.70)),
+        Ratio(F::Store200By2, F::Bare200By2, AtLeast(0.70)),
         Ratio(F::Drain, F::BareWriter2, AtLeast(0.70)),
         Ratio(F::StoredP99, F::StoredRawP99, None),
         Ratio(F::HalfPeakP99, F::HalfPeakRawP99, AtMost(3.0)),
@@ -114,14 +134,14 @@ const RATIOS: [Ratio; 16] = {
 };
 
 /// Median, least and greatest of the runs.
-struct Spread {
-    median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     least: f64,
     greatest: f64,
 }
 
 impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let (least, greatest) = (*values.first()?, *values.last()?);
         let middle = values.len() / 2;
@@ -253,7 +273,7 @@ pub(crate) fn parts(runs: &[Run]) -> String {
 }
 
 /// A Markdown table whose columns line up in a terminal too.
-fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
+pub(crate) fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
     let widths: [usize; N] = std::array::from_fn(|column| {
         lines
             .iter()

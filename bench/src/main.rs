@@ -16,7 +16,9 @@ mod options;
 mod program;
 mod prometheus;
 mod raw_producer;
+mod reading;
 mod setting;
+mod store_writer;
 mod stream;
 
 use std::time::Instant;
@@ -61,10 +63,17 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let began = Instant::now();
     let load_before = load_average()?;
     let setting = Setting::prepare(options).await?;
+    if setting.options.wants(Cell::Reading) {
+        println!("{}", reading::measure(&setting).await?);
+    }
+    if setting.options.wants_only(Cell::Reading) {
+        println!("{}", database_settings(&setting).await?);
+        return Ok(());
+    }
     warm_broker_up(&setting).await?;
     let mut runs = Vec::new();
     for number in 1..=setting.options.runs() {
-        if setting.options.only == [Cell::Memory] {
+        if setting.options.wants_only(Cell::Memory) {
             break;
         }
         eprintln!("run {number} of {}", setting.options.runs());
@@ -72,6 +81,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         measure_direct(&setting, &mut run).await?;
         measure_kafka(&setting, &mut run).await?;
         measure_batches(&setting, &mut run).await?;
+        measure_store(&setting, &mut run).await?;
         measure_consumer(&setting, &mut run).await?;
         measure_half_peak(&setting, &mut run).await?;
         runs.push(run);
@@ -198,13 +208,29 @@ async fn bare_write(
     let own = std::process::id();
     let before = cost::of_process(own)?;
     let meter = setting.meter(None)?;
-    let (value, rows) = bare_writer::run(&setting.connect, connections, extent).await?;
+    let (value, rows) = bare_writer::run(&setting.connect, connections, BATCH, extent).await?;
     let mut parts = vec![(
         "program µs",
         micros_each(cost::of_process(own)? - before, rows),
     )];
     parts.extend(meter.per_event(rows)?);
     Ok(Sample { value, parts })
+}
+
+async fn measure_store(setting: &Setting, run: &mut Run) -> anyhow::Result<()> {
+    if !setting.options.wants(Cell::Store) {
+        return Ok(());
+    }
+    for (ours, bare, batch, writers) in [
+        (Figure::Store1000By1, Figure::Bare1000By1, 1_000, 1),
+        (Figure::Store1000By2, Figure::Bare1000By2, 1_000, 2),
+        (Figure::Store200By1, Figure::Bare200By1, 200, 1),
+        (Figure::Store200By2, Figure::Bare200By2, 200, 2),
+    ] {
+        note(run, ours, setting.store(writers, batch).await?);
+        note(run, bare, setting.bare_store(writers, batch).await?);
+    }
+    Ok(())
 }
 
 async fn measure_consumer(setting: &Setting, run: &mut Run) -> anyhow::Result<()> {

@@ -18,6 +18,8 @@ pub(crate) enum Cell {
     KafkaBatch,
     /// Direct mode, batches of 1,000, and the bare writer with 4 connections.
     DirectBatch,
+    /// The store alone, in batches of 1,000 and of 200, with 1 and 2 writers, and the bare writer.
+    Store,
     /// The consumer on a backlog, and the bare writer with 2 connections.
     Drain,
     /// From acceptance to the row, at 1,000 events a second, and the raw producer at that rate.
@@ -26,6 +28,8 @@ pub(crate) enum Cell {
     HalfPeak,
     /// The server's memory at peak, in both modes; only when asked for.
     Memory,
+    /// The reports, the generic query and the audit at two sizes of the database; only when asked for.
+    Reading,
 }
 
 /// What to measure, how long, how often, and with which services.
@@ -49,6 +53,9 @@ pub(crate) struct Options {
     /// Records in the backlog that the consumer drains.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) backlog: u64,
+    /// Answers in the larger of the two databases that reading is measured on; the other has a hundredth.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) answers: u64,
     /// The database, which is emptied; its role must be a superuser.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: SecretString,
@@ -71,7 +78,12 @@ impl Options {
         if cell == Cell::Memory {
             return self.memory_minutes.is_some() || self.only.contains(&cell);
         }
-        self.only.is_empty() || self.only.contains(&cell)
+        (self.only.is_empty() && cell != Cell::Reading) || self.only.contains(&cell)
+    }
+
+    /// Whether only this is asked for.
+    pub(crate) fn wants_only(&self, cell: Cell) -> bool {
+        self.only == [cell]
     }
 
     /// What the memory measurement takes in each mode.
@@ -89,6 +101,11 @@ impl Options {
 
     pub(crate) fn warm_up(&self) -> Duration {
         Duration::from_secs(if self.quick { 1 } else { 2 })
+    }
+
+    /// Rows that a writer of the store writes.
+    pub(crate) fn store_rows(&self) -> usize {
+        if self.quick { 10_000 } else { 60_000 }
     }
 
     /// Records in the backlog: whole batches.

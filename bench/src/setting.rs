@@ -22,7 +22,10 @@ const PARTITIONS: i32 = 3;
 pub(crate) struct Setting {
     pub(crate) options: Options,
     pub(crate) programs: Programs,
+    /// A writer's token.
     pub(crate) token: String,
+    /// A reader's token.
+    pub(crate) reader: String,
     pub(crate) db: PgPool,
     pub(crate) connect: PgConnectOptions,
     postmaster: u32,
@@ -44,7 +47,7 @@ impl Setting {
             .await?;
         let topics = TopicRegistry::connect(&options.kafka, Duration::from_secs(30))?;
         let secret = SecretString::from(Uuid::new_v4().simple().to_string());
-        let token = Tokens::new(&secret, 1).sign(1, Tenant::DEFAULT, Role::Writer)?;
+        let tokens = Tokens::new(&secret, 2);
         std::fs::create_dir_all(&options.folder)?;
         let setting = Self {
             programs: Programs {
@@ -61,7 +64,8 @@ impl Setting {
                 ],
             },
             postmaster: cost::parent_of(u32::try_from(backend)?)?,
-            token,
+            token: tokens.sign(1, Tenant::DEFAULT, Role::Writer)?,
+            reader: tokens.sign(2, Tenant::DEFAULT, Role::Reader)?,
             db,
             connect,
             topics,
@@ -80,7 +84,8 @@ impl Setting {
     pub(crate) async fn fresh_tables(&self) -> anyhow::Result<()> {
         sqlx::raw_sql(
             "TRUNCATE answers, publications, session_events, sessions, questions, students, classrooms, quizzes,
-                      classroom_students, consumer_progress",
+                      classroom_students, consumer_progress, stale_sessions, stored_session_figures,
+                      stored_session_questions, stored_session_students",
         )
         .execute(&self.db)
         .await?;
