@@ -10,6 +10,7 @@ mod compare;
 mod generate;
 mod model;
 mod number;
+mod query;
 mod reports;
 mod scenario;
 mod stage;

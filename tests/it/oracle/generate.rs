@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::clock::{DAY, HOUR, MILLISECOND, MINUTE, Micros, SECOND};
+use super::query::a_query;
 use super::scenario::{Entry, EventPlan, Kind, Scenario, SessionPlan, Story};
 
 pub(super) const QUIZZES: u8 = 2;
@@ -39,14 +40,20 @@ const ZONES: [i16; 6] = [0, 0, 0, 120, -330, 840];
 pub(super) fn a_scenario() -> impl Strategy<Value = Scenario> {
     // Shrinking goes from left to right.
     let theirs = option::weighted(0.7, a_story(12));
-    (theirs, a_story(40), any::<u64>(), 1..24_usize).prop_map(
-        |(theirs, ours, shuffle, batch_max)| Scenario {
+    (
+        theirs,
+        vec(a_query(), 0..=6),
+        a_story(40),
+        any::<u64>(),
+        1..24_usize,
+    )
+        .prop_map(|(theirs, queries, ours, shuffle, batch_max)| Scenario {
+            queries,
             ours,
             theirs,
             shuffle,
             batch_max,
-        },
-    )
+        })
 }
 
 fn a_story(events_max: usize) -> impl Strategy<Value = Story> {

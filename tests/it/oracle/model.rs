@@ -55,12 +55,20 @@ pub(super) struct Session {
     pub(super) ended_at: Option<Micros>,
 }
 
+impl Session {
+    /// Once it has ended.
+    pub(super) fn duration(&self) -> Option<Micros> {
+        self.started_at
+            .zip(self.ended_at)
+            .map(|(start, end)| end - start)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Publication {
     pub(super) id: Uuid,
     pub(super) session: Uuid,
     pub(super) question: Uuid,
-    #[expect(dead_code, reason = "the generic query will look at it")]
     pub(super) teacher: Option<Uuid>,
     pub(super) at: Micros,
     pub(super) timer_sec: Option<i64>,
@@ -82,7 +90,6 @@ pub(super) struct Attempt {
     pub(super) student: Uuid,
     pub(super) text: String,
     pub(super) at: Micros,
-    #[expect(dead_code, reason = "the generic query will look at it")]
     pub(super) response_ms: Option<i64>,
     pub(super) is_correct: Option<bool>,
     pub(super) round: Option<Publication>,

@@ -17,6 +17,8 @@ use super::clock::{self, Micros};
 use super::model::{Attempt, Model};
 use super::number::{Fraction, count, reached, within};
 
+pub(super) use self::session::{answered, minutes_of_publishing};
+
 /// A request for a report.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
@@ -129,14 +131,14 @@ fn wording_naming(name: &str, figure: &str) -> Value {
     json!({"$wording": name, "$naming": figure})
 }
 
-fn correct<'a>(answers: impl IntoIterator<Item = &'a Attempt>) -> usize {
+pub(super) fn correct<'a>(answers: impl IntoIterator<Item = &'a Attempt>) -> usize {
     answers
         .into_iter()
         .filter(|answer| answer.is_correct == Some(true))
         .count()
 }
 
-fn graded<'a>(answers: impl IntoIterator<Item = &'a Attempt>) -> usize {
+pub(super) fn graded<'a>(answers: impl IntoIterator<Item = &'a Attempt>) -> usize {
     answers
         .into_iter()
         .filter(|answer| answer.is_correct.is_some())
@@ -144,7 +146,7 @@ fn graded<'a>(answers: impl IntoIterator<Item = &'a Attempt>) -> usize {
 }
 
 /// As a percentage.
-fn accuracy(answers: &[&Attempt]) -> Fraction {
+pub(super) fn accuracy(answers: &[&Attempt]) -> Fraction {
     Fraction::percent(
         correct(answers.iter().copied()),
         graded(answers.iter().copied()),
@@ -159,7 +161,7 @@ fn latencies(answers: &[&Attempt]) -> Vec<Micros> {
 }
 
 /// In microseconds.
-fn mean_latency(answers: &[&Attempt]) -> Option<Fraction> {
+pub(super) fn mean_latency(answers: &[&Attempt]) -> Option<Fraction> {
     let latencies = latencies(answers);
     let sum = latencies.iter().copied().map(i128::from).sum();
     (!latencies.is_empty()).then(|| Fraction::new(sum, count(latencies.len())))
@@ -170,7 +172,7 @@ fn mean_seconds(answers: &[&Attempt]) -> Fraction {
     mean_latency(answers).map_or(Fraction::ZERO, seconds)
 }
 
-fn seconds(micros: Fraction) -> Fraction {
+pub(super) fn seconds(micros: Fraction) -> Fraction {
     micros / Fraction::whole(1_000_000)
 }
 

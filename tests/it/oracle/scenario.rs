@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::clock::{DAY, HOUR, MINUTE, Micros, SECOND, in_zone};
 use super::model::{Catalogue, Fact, Happening};
+use super::query::QueryPlan;
 
 /// Ranges that the reports are asked for, as they are written.
 pub(super) const TIME_RANGES: [&str; 6] = ["30m", "60m", "1h30m", "24h", "1d", "20d"];
@@ -44,6 +45,7 @@ pub(super) struct Scenario {
     /// Decides in which order everything arrives, and which pages are asked for.
     pub(super) shuffle: u64,
     pub(super) batch_max: usize,
+    pub(super) queries: Vec<QueryPlan>,
 }
 
 #[derive(Debug, Clone)]
@@ -308,6 +310,9 @@ impl fmt::Display for Scenario {
             }
             let (copies, refreshes) = (&story.copies, &story.refreshes);
             writeln!(f, "  copies {copies:?}, refreshes {refreshes:?}")?;
+        }
+        for query in &self.queries {
+            writeln!(f, "{query:?}")?;
         }
         let (shuffle, batch_max) = (self.shuffle, self.batch_max);
         write!(

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use analytics_ingestor::auth::Role;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use super::asks::{SERVED, asks};
 use super::clock::{self, Micros};
 use super::compare::{Wordings, differences};
 use super::model::{Catalogue, Happening, Model};
+use super::query::Query;
 use super::reports::{Ask, expected};
 use super::scenario::{Entry, PATIENCE, Scenario, Sent, Story, Thing, id};
 use crate::harness::client::{Client, token_of};
@@ -28,6 +29,13 @@ pub(super) struct Stage {
     db: TestDb,
     next_tenant: AtomicI64,
     wordings: Mutex<Wordings>,
+}
+
+/// Something that the server is asked.
+#[derive(Debug, Clone)]
+enum Request {
+    Report(Ask),
+    Query(Query),
 }
 
 /// Something that arrives at the server.
@@ -56,9 +64,14 @@ impl Stage {
         let mut random = fastrand::Rng::with_seed(scenario.shuffle);
         let (catalogue, events) = self.bring(scenario, tenant, began, &mut random).await?;
         let model = Model::new(&events, catalogue);
-        let replies = self
-            .ask_all(tenant, asks(&scenario.ours, &mut random))
-            .await;
+        let reports = asks(&scenario.ours, &mut random).into_iter();
+        let queries = scenario.queries.iter().map(|plan| plan.about(&model));
+        let requests = reports
+            .map(Request::Report)
+            .chain(queries.map(Request::Query))
+            .filter(Request::is_served)
+            .collect();
+        let replies = self.ask_all(tenant, requests).await;
         let took = clock::now() - began;
         if took >= PATIENCE {
             return Err(format!(
@@ -66,17 +79,17 @@ impl Stage {
             ));
         }
         let mut wordings = self.wordings.lock().expect("no other test uses it");
-        for (ask, reply, now) in replies {
+        for (request, reply, now) in replies {
             if reply.status != 200 {
-                return Err(format!("{ask:?} was answered {reply:?}"));
+                return Err(format!("{request:?} was answered {reply:?}"));
             }
-            let expected = expected(&model, &ask, now);
+            let expected = request.expected(&model, now);
             let actual: Value =
                 serde_json::from_str(&reply.text).map_err(|_| reply.text.clone())?;
             let differences = differences(&expected, &actual, &mut wordings, now);
             if !differences.is_empty() {
                 return Err(format!(
-                    "{ask:?}\n{}\nexpected {expected:#}\nfound {actual:#}",
+                    "{request:?}\n{}\nexpected {expected:#}\nfound {actual:#}",
                     differences.join("\n")
                 ));
             }
@@ -167,28 +180,48 @@ impl Stage {
     }
 
     /// What the server answers, and when it was asked.
-    async fn ask_all(&self, tenant: i64, asks: Vec<Ask>) -> Vec<(Ask, Reply, Micros)> {
+    async fn ask_all(&self, tenant: i64, requests: Vec<Request>) -> Vec<(Request, Reply, Micros)> {
         let token = token_of(tenant, Role::Reader);
         let mut lanes = JoinSet::new();
-        let asks: Vec<Ask> = asks
-            .into_iter()
-            .filter(|ask| SERVED.contains(&ask.report))
-            .collect();
         for first in 0..LANES {
-            let asks: Vec<Ask> = asks.iter().skip(first).step_by(LANES).cloned().collect();
+            let requests = requests.iter().skip(first).step_by(LANES);
+            let requests: Vec<Request> = requests.cloned().collect();
             let client = Client::clone(&self.app);
             let token = token.clone();
             lanes.spawn(async move {
                 let mut replies = Vec::new();
-                for ask in asks {
+                for request in requests {
                     let now = clock::now();
-                    let request = client.request(Method::GET, &ask.path()).bearer_auth(&token);
-                    replies.push((ask, Reply::of(request).await, now));
+                    let http = request.on(&client).bearer_auth(&token);
+                    replies.push((request, Reply::of(http).await, now));
                 }
                 replies
             });
         }
         lanes.join_all().await.into_iter().flatten().collect()
+    }
+}
+
+impl Request {
+    fn is_served(&self) -> bool {
+        match self {
+            Self::Report(ask) => SERVED.contains(&ask.report),
+            Self::Query(_) => SERVED.contains(&"query"),
+        }
+    }
+
+    fn on(&self, client: &Client) -> RequestBuilder {
+        match self {
+            Self::Report(ask) => client.request(Method::GET, &ask.path()),
+            Self::Query(query) => client.post("/api/reports/query").json(&query.body()),
+        }
+    }
+
+    fn expected(&self, model: &Model, now: Micros) -> Value {
+        match self {
+            Self::Report(ask) => expected(model, ask, now),
+            Self::Query(query) => query.expected(model),
+        }
     }
 }
 

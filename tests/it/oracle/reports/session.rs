@@ -83,7 +83,7 @@ pub(in crate::oracle) fn minutes_of_publishing(times: &[Micros]) -> Fraction {
 }
 
 /// The published questions of the session that the student answered.
-pub(super) fn answered(model: &Model, session: Uuid, student: Uuid) -> usize {
+pub(in crate::oracle) fn answered(model: &Model, session: Uuid, student: Uuid) -> usize {
     model
         .published_questions(session)
         .into_iter()

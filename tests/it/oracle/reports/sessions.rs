@@ -55,17 +55,10 @@ fn row(model: &Model, session: &Session) -> Value {
         .collect();
     let accuracy = accuracy(&answers);
     let participation = Fraction::percent(participating.len(), roster.len());
-    let duration = session
-        .started_at
-        .zip(session.ended_at)
-        .map(|(start, end)| {
-            let micros = end - start;
-            format!(
-                "{}.{:06} seconds",
-                micros / clock::SECOND,
-                micros % clock::SECOND
-            )
-        });
+    let duration = session.duration().map(|duration| {
+        let (whole, rest) = (duration / clock::SECOND, duration % clock::SECOND);
+        format!("{whole}.{rest:06} seconds")
+    });
     json!({
         "session_id": session.id,
         "quiz_title": model.quiz_title(session.quiz),
