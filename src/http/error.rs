@@ -14,6 +14,7 @@ use crate::auth::{InvalidAccount, PasswordError, TokenError};
 use crate::event::batch::InvalidBatch;
 use crate::event::{Fault, InvalidEvent, type_name};
 use crate::report::params::InvalidParam;
+use crate::report::query::{InvalidQuery, QueryError, ROWS_MAX};
 use crate::sink::Refusal;
 
 /// Why a request is not answered with what it asked for.
@@ -32,6 +33,12 @@ pub(super) enum ApiError {
     FaultyElements(String),
     #[error(transparent)]
     InvalidParam(#[from] InvalidParam),
+    #[error("{}", query_text(.0))]
+    InvalidQuery(#[from] InvalidQuery),
+    #[error("the answer has more than {ROWS_MAX} rows; set a limit or ask for less")]
+    TooManyRows,
+    #[error("Failed to execute query")]
+    QueryFailed(#[source] anyhow::Error),
     #[error("invalid body: {0}")]
     InvalidBody(String),
     #[error(transparent)]
@@ -78,6 +85,18 @@ struct ErrorBody {
     /// What would have been accepted, where that is a short list.
     #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<&'static [&'static str]>,
+    /// What is wrong with a generic query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<String>,
+}
+
+/// The sentences of the contract's 9.2; what exactly is wrong goes into the details.
+fn query_text(invalid: &InvalidQuery) -> &'static str {
+    match invalid {
+        InvalidQuery::Format(_) => "Invalid request format",
+        InvalidQuery::Empty => "At least one measure or dimension must be specified",
+        _ => "Failed to build query",
+    }
 }
 
 impl ApiError {
@@ -96,6 +115,8 @@ impl ApiError {
             | Self::InvalidBatch(_)
             | Self::FaultyElements(_)
             | Self::InvalidParam(_)
+            | Self::InvalidQuery(_)
+            | Self::TooManyRows
             | Self::InvalidBody(_)
             | Self::InvalidAccount(_)
             | Self::NotStorable { .. } => StatusCode::BAD_REQUEST,
@@ -106,7 +127,7 @@ impl ApiError {
             | Self::Unavailable { .. }
             | Self::DatabaseAway(_)
             | Self::ReportTimeout => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::QueryFailed(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -123,6 +144,9 @@ impl ApiError {
             Self::InvalidBatch(InvalidBatch::TooManyEvents { .. }) => "too_many_events",
             Self::FaultyElements(_) => "missing_field",
             Self::InvalidParam(invalid) => invalid.code(),
+            Self::InvalidQuery(_) => "invalid_query",
+            Self::TooManyRows => "too_many_rows",
+            Self::QueryFailed(_) => "query_failed",
             Self::InvalidBody(_) => "invalid_body",
             Self::InvalidAccount(_) => "invalid_field",
             Self::BodyTooLarge { .. } => "body_too_large",
@@ -172,7 +196,7 @@ pub(super) fn retry_after_header(wait: Duration) -> HeaderValue {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Self::Internal(cause) = &self {
+        if let Self::Internal(cause) | Self::QueryFailed(cause) = &self {
             error!(error = format!("{cause:#}"), "a request failed");
         }
         let known = match &self {
@@ -182,11 +206,17 @@ impl IntoResponse for ApiError {
             }) => Some(&type_name::ALL[..]),
             _ => None,
         };
+        let details = match &self {
+            Self::InvalidQuery(InvalidQuery::Empty) => None,
+            Self::InvalidQuery(invalid) => Some(invalid.to_string()),
+            _ => None,
+        };
         let body = ErrorBody {
             error: self.to_string(),
             code: self.code(),
             field: self.field(),
             known,
+            details,
         };
         let mut response = Json(self.status(), body).into_response();
         if let Some(wait) = self.retry_after() {
@@ -235,6 +265,18 @@ impl From<sqlx::Error> for ApiError {
                 _ => Self::Internal(error.into()),
             },
             _ => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::TooManyRows => Self::TooManyRows,
+            QueryError::Database(error) => match Self::from(error) {
+                Self::Internal(cause) => Self::QueryFailed(cause),
+                other => other,
+            },
         }
     }
 }

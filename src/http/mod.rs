@@ -10,6 +10,7 @@ mod extract;
 mod health;
 mod middleware;
 mod probes;
+mod query;
 mod report;
 mod router;
 mod state;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::query::show_query;
 use super::report::show_report;
 use super::state::AppState;
 use super::{auth, event, health, middleware};
@@ -25,6 +26,7 @@ use crate::report::timeout_analysis::TimeoutAnalysis;
 /// The routes over their state.
 pub fn router(state: AppState) -> Router {
     let reports = Router::new()
+        .route("/query", post(show_query))
         .route(
             "/active-participants",
             get(show_report::<ActiveParticipants>),

@@ -14,6 +14,7 @@ pub mod mean_latency;
 pub mod number;
 pub mod paging;
 pub mod params;
+pub mod query;
 pub mod question_analysis;
 pub mod questions_per_minute;
 pub mod response_rate;

@@ -6,6 +6,7 @@ mod dropoff_analysis;
 mod fixtures;
 mod latency_analysis;
 mod parameters;
+mod query;
 mod question_analysis;
 mod questions_per_minute;
 mod response_rate;

@@ -167,4 +167,16 @@ impl Client {
             .bearer_auth(token_of(tenant, Role::Reader));
         Reply::of(request).await
     }
+
+    /// Sends a generic query as tenant 1.
+    pub(crate) async fn query(&self, body: &Value) -> Reply {
+        self.query_as(1, body).await
+    }
+
+    pub(crate) async fn query_as(&self, tenant: i64, body: &Value) -> Reply {
+        let request = self
+            .post("/api/reports/query")
+            .bearer_auth(token_of(tenant, Role::Reader));
+        Reply::of(request.json(body)).await
+    }
 }

@@ -1,0 +1,27 @@
+//! The generic query of contract 9: measures by dimensions over the answers that filters leave.
+//!
+//! A request is read into closed enums ([`measure`], [`dimension`]) and bound values ([`parse`]); no text of the
+//! caller's reaches the SQL. One statement, hence one snapshot, answers it, made of four steps:
+//!
+//! 1. [`grain`]: the *cells*, sums over answers that share the dimensions and whatever else is counted distinctly. They
+//!    come from the answers, or from a session's figures where these tell as much: the four grains have the same columns.
+//! 2. [`part`]: from cells to *figures* per group, each part with the set that it counts over (answers, students,
+//!    sessions, pairs of session and student, …). Every figure is defined once, whatever grain it is fed from.
+//! 3. [`measure`]: from figures to measures, exact until each is rounded once.
+//! 4. [`statement`] puts the text together, [`answer`] runs it and writes the rows.
+
+mod answer;
+mod dimension;
+mod figure;
+mod grain;
+mod join;
+mod measure;
+mod parse;
+mod part;
+mod statement;
+
+pub use self::answer::{QueryAnswer, QueryError, answer};
+pub use self::parse::{InvalidQuery, Query, Request};
+
+/// Most rows in an answer.
+pub const ROWS_MAX: i64 = 10_000;

@@ -1,0 +1,174 @@
+//! From cells to figures: one part for each kind of set that figures count over.
+
+use super::dimension::Dimension;
+use super::figure::Figure;
+use super::grain::{Column, Grain, Keys};
+use super::statement::Filters;
+
+/// What a part counts over within each group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// Answers. Always there, for every group has some.
+    Answers,
+    /// Answers with a response time.
+    Responses,
+    /// Students.
+    Students,
+    /// Sessions.
+    Sessions,
+    /// Students on the rosters of the sessions, each once.
+    Rosters,
+    /// Pairs of a session and a student on its roster who answered in it.
+    Seats,
+    /// Pairs of a session and a question.
+    Questions,
+    /// Questions published in the sessions, answered or not.
+    Publications,
+}
+
+impl Part {
+    /// What the part must be able to tell apart.
+    pub(super) fn keys(self) -> Keys {
+        match self {
+            Self::Answers
+            | Self::Responses
+            | Self::Sessions
+            | Self::Rosters
+            | Self::Publications => Keys::SESSION,
+            Self::Students | Self::Seats => Keys::STUDENT,
+            Self::Questions => Keys::QUESTION,
+        }
+    }
+
+    /// Where the part takes its cells from, when dimensions and filters need `keys`.
+    pub(super) fn grain(self, keys: Keys) -> Grain {
+        match self {
+            // Only the figures by question keep response times.
+            Self::Responses => Grain::of(keys | Keys::QUESTION),
+            _ => Grain::of(keys | self.keys()),
+        }
+    }
+
+    /// The session's id is a column of the cells if any part uses it.
+    pub(super) fn uses_session(self) -> bool {
+        !matches!(self, Self::Answers | Self::Responses | Self::Students)
+    }
+
+    /// Whether the part looks at the sessions themselves, called `x`.
+    pub(super) fn needs_sessions(self, figures: &[Figure]) -> bool {
+        match self {
+            Self::Rosters | Self::Seats => true,
+            _ => figures
+                .iter()
+                .any(|figure| figure.definition().needs_sessions),
+        }
+    }
+
+    /// The `SELECT` of the part: the groups' keys, which `d` lists with a comma after each, then the figures' columns
+    /// in `select`.
+    pub(super) fn sql(
+        self,
+        cells: &str,
+        d: &str,
+        select: &str,
+        figures: &[Figure],
+        filters: &Filters<'_>,
+    ) -> String {
+        let group_by = group_by(d);
+        let join_sessions = if self.needs_sessions(figures) {
+            "\n      LEFT JOIN session_facts x USING (session_id)"
+        } else {
+            ""
+        };
+        let from = match self {
+            Self::Answers | Self::Responses => format!("{cells} c"),
+            Self::Students => format!("(SELECT DISTINCT {d}student_id FROM {cells}) g"),
+            Self::Sessions => format!("(SELECT DISTINCT {d}session_id FROM {cells}) g{join_sessions}"),
+            // A classroom's roster is the same for all its sessions.
+            Self::Rosters => format!(
+                "(SELECT DISTINCT {d}e.student_id
+            FROM (SELECT DISTINCT {d}classroom_id FROM {cells} JOIN session_facts USING (session_id)) r
+            JOIN classroom_students e ON (e.tenant_id, e.classroom_id) = ($1, r.classroom_id)) g"
+            ),
+            Self::Seats => {
+                let answered = if figures.iter().any(|figure| {
+                    figure.definition().columns.contains(&Column::PublishedAnswered)
+                }) {
+                    "sum(published_answered)"
+                } else {
+                    "0"
+                };
+                format!(
+                    "(SELECT {d}session_id, student_id, {answered} AS published_answered
+            FROM {cells} GROUP BY {d}session_id, student_id) g
+      JOIN session_facts x USING (session_id)
+      JOIN classroom_students e
+        ON (e.tenant_id, e.classroom_id, e.student_id) = ($1, x.classroom_id, g.student_id)"
+                )
+            }
+            Self::Questions => {
+                let least = if figures.iter().any(|figure| {
+                    figure.definition().columns.contains(&Column::LeastLatencyUs)
+                }) {
+                    "min(least_latency_us)"
+                } else {
+                    "NULL::bigint"
+                };
+                format!(
+                    "(SELECT {d}session_id, question_id, {least} AS least_latency_us
+            FROM {cells} GROUP BY {d}session_id, question_id) g{join_sessions}"
+                )
+            }
+            Self::Publications => format!(
+                "(SELECT DISTINCT {d}p.question_id
+            FROM (SELECT DISTINCT {d}session_id FROM {cells}) o
+            JOIN publications p ON (p.tenant_id, p.session_id) = ($1, o.session_id){}) g",
+                filters.publications
+            ),
+        };
+        format!("SELECT {d}{select}\n      FROM {from}{group_by}")
+    }
+}
+
+fn group_by(d: &str) -> String {
+    match d.strip_suffix(", ") {
+        Some(list) => format!("\n      GROUP BY {list}"),
+        None => String::new(),
+    }
+}
+
+/// What a publication must match to count for a group: every dimension and filter that it has a value of, too.
+pub(super) fn publications_sql(
+    dimensions: &[Dimension],
+    filters: &[(Dimension, String)],
+) -> String {
+    let of_group = dimensions
+        .iter()
+        .enumerate()
+        .filter_map(|(number, dimension)| {
+            let value = dimension.publication_sql()?;
+            Some(format!("{value} IS NOT DISTINCT FROM o.d{number}"))
+        });
+    let of_filters = filters.iter().filter_map(|(dimension, placeholder)| {
+        let value = dimension.publication_sql()?;
+        Some(format!("{value} = {placeholder}"))
+    });
+    let conditions: Vec<_> = of_group.chain(of_filters).collect();
+    let needs_difficulty = dimensions
+        .iter()
+        .chain(filters.iter().map(|(dimension, _)| dimension))
+        .any(|dimension| *dimension == Dimension::DifficultyLevel);
+    let join = if needs_difficulty {
+        "\n            LEFT JOIN difficulty df ON df.question_id = p.question_id"
+    } else {
+        ""
+    };
+    if conditions.is_empty() {
+        join.to_owned()
+    } else {
+        format!(
+            "{join}\n            WHERE {}",
+            conditions.join("\n              AND ")
+        )
+    }
+}
