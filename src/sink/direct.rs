@@ -1,14 +1,19 @@
 //! The direct path: group commit into PostgreSQL.
 //!
 //! Whatever is waiting while a transaction is under way goes into the next one, so that many requests share one
-//! sync of the disk; nobody waits for a timer, and every caller still waits for its own commit. The queue is
-//! bounded in events: past the bound a write is refused at once.
+//! sync of the disk, and every caller still waits for its own commit. The queue is bounded in events: past the bound
+//! a write is refused at once.
+//!
+//! A second transaction at the same time pays when it carries many events. While few wait, the writers take turns
+//! instead, and one whose turn comes just after a larger transaction gives the clients that it answered a moment to
+//! come back ([`Turn`]). On an idle server nobody waits for anything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
@@ -21,6 +26,12 @@ use crate::store::{EventWriter, WriteOutcome};
 
 /// How long writes are refused at once after the database failed, instead of each waiting for a connection.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
+
+/// Events that wait longer than this for company would rather be written.
+const GATHER_MAX: Duration = Duration::from_millis(2);
+
+/// This part of a full batch is enough for a transaction beside another one.
+const SHARE_OF_BATCH: usize = 4;
 
 /// Group commit into PostgreSQL; cheap to clone.
 #[derive(Debug, Clone)]
@@ -47,6 +58,7 @@ impl DirectPath {
     pub fn start(writer: EventWriter, config: &IngestConfig) -> Self {
         let (jobs, queue) = mpsc::unbounded_channel();
         let queue = Arc::new(Mutex::new(queue));
+        let turn = Arc::new(Mutex::new(Turn::default()));
         let events_max = config.direct_queue_events_max as usize;
         let path = Self {
             jobs,
@@ -61,6 +73,7 @@ impl DirectPath {
             let task = WriterTask {
                 writer: writer.clone(),
                 queue: Arc::clone(&queue),
+                turn: Arc::clone(&turn),
                 pause: Arc::clone(&path.pause),
                 stop: path.stop.clone(),
                 batch_max: path.batch_max,
@@ -148,9 +161,44 @@ fn to_outcome(outcome: WriteOutcome) -> Outcome {
     }
 }
 
+/// The right to write few events, and what is known of the last transaction under it.
+#[derive(Debug, Default)]
+struct Turn {
+    events: usize,
+    took: Duration,
+    ended: Option<Instant>,
+}
+
+impl Turn {
+    /// Until when to wait for as many events as half of the last transaction's.
+    ///
+    /// Its clients need about as long to send again as they waited for a part of it. Without the wait the first of
+    /// them to be back gets a transaction of its own, for which all the others wait in turn.
+    fn gather_until(&self, waiting: usize) -> Option<Instant> {
+        let until = self.ended? + (self.took / 4).min(GATHER_MAX);
+        (waiting < self.events / 2 && Instant::now() < until).then_some(until)
+    }
+}
+
+/// What one transaction will store.
+struct Batch {
+    jobs: Vec<Job>,
+    events: usize,
+    /// Held by a transaction of few events until it has ended.
+    turn: Option<OwnedMutexGuard<Turn>>,
+}
+
+impl Batch {
+    fn add(&mut self, job: Job) {
+        self.events += job.events.len();
+        self.jobs.push(job);
+    }
+}
+
 struct WriterTask {
     writer: EventWriter,
     queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>,
+    turn: Arc<Mutex<Turn>>,
     pause: Arc<Pause>,
     stop: CancellationToken,
     batch_max: usize,
@@ -158,23 +206,31 @@ struct WriterTask {
 
 impl WriterTask {
     async fn run(self) {
-        while let Some(mut jobs) = self.next_jobs().await {
+        while let Some(mut batch) = self.next_batch().await {
             // What queued up behind a write that failed would only wait as long again.
             if self.pause.left().is_some() {
-                refuse(jobs);
+                refuse(batch.jobs);
                 continue;
             }
-            let mut events = Vec::with_capacity(jobs.iter().map(|job| job.events.len()).sum());
-            let counts: Vec<usize> = jobs.iter().map(|job| job.events.len()).collect();
-            for job in &mut jobs {
+            let mut events = Vec::with_capacity(batch.events);
+            let counts: Vec<usize> = batch.jobs.iter().map(|job| job.events.len()).collect();
+            for job in &mut batch.jobs {
                 events.append(&mut job.events);
             }
-            self.write(&events, jobs, &counts).await;
+            let began = Instant::now();
+            self.write(&events, batch.jobs, &counts).await;
+            if let Some(mut turn) = batch.turn {
+                *turn = Turn {
+                    events: events.len(),
+                    took: began.elapsed(),
+                    ended: Some(Instant::now()),
+                };
+            }
         }
     }
 
     /// Waits for one job and takes whatever else is waiting, up to a batch; `None` once the queue is drained for good.
-    async fn next_jobs(&self) -> Option<Vec<Job>> {
+    async fn next_batch(&self) -> Option<Batch> {
         let mut queue = self.queue.lock().await;
         let first = tokio::select! {
             biased;
@@ -184,14 +240,38 @@ impl WriterTask {
                 queue.recv().await?
             }
         };
-        let mut events = first.events.len();
-        let mut jobs = vec![first];
-        while events < self.batch_max {
-            let Ok(job) = queue.try_recv() else { break };
-            events += job.events.len();
-            jobs.push(job);
+        let mut batch = Batch {
+            events: first.events.len(),
+            jobs: vec![first],
+            turn: None,
+        };
+        self.take_waiting(&mut queue, &mut batch);
+        while batch.turn.is_none() && batch.events < self.batch_max / SHARE_OF_BATCH {
+            tokio::select! {
+                biased;
+                Some(job) = queue.recv() => batch.add(job),
+                turn = Arc::clone(&self.turn).lock_owned() => batch.turn = Some(turn),
+            }
         }
-        Some(jobs)
+        while let Some(until) = batch
+            .turn
+            .as_ref()
+            .and_then(|turn| turn.gather_until(batch.events))
+        {
+            match timeout_at(until.into(), queue.recv()).await {
+                Ok(Some(job)) => batch.add(job),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.take_waiting(&mut queue, &mut batch);
+        Some(batch)
+    }
+
+    fn take_waiting(&self, queue: &mut mpsc::UnboundedReceiver<Job>, batch: &mut Batch) {
+        while batch.events < self.batch_max {
+            let Ok(job) = queue.try_recv() else { break };
+            batch.add(job);
+        }
     }
 
     async fn write(&self, events: &[Event], jobs: Vec<Job>, counts: &[usize]) {
@@ -310,5 +390,30 @@ mod tests {
         assert_eq!(pause.admit(), Ok(()), "the next one may try");
         pause.clear();
         assert_eq!((pause.admit(), pause.admit()), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_turn_waits_for_company_only_just_after_a_larger_transaction() {
+        let turn = |events, ended| Turn {
+            events,
+            took: Duration::from_millis(6),
+            ended,
+        };
+        let now = Instant::now();
+        assert!(turn(40, Some(now)).gather_until(19).is_some());
+        assert!(
+            turn(40, Some(now)).gather_until(20).is_none(),
+            "enough wait"
+        );
+        assert!(
+            turn(1, Some(now)).gather_until(1).is_none(),
+            "nobody else was there"
+        );
+        assert!(turn(40, None).gather_until(1).is_none(), "the first one");
+        let long_ago = now.checked_sub(Duration::from_millis(10));
+        assert!(
+            turn(40, long_ago).gather_until(1).is_none(),
+            "it is too late to wait"
+        );
     }
 }
