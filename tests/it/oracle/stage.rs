@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use analytics_ingestor::auth::Role;
+use analytics_ingestor::store::figures;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -141,6 +142,11 @@ impl Stage {
         for (side, batch) in (0..).zip(batches) {
             self.post(tenant + side, batch).await?;
         }
+        // Some sessions end with their figures stored, the others are behind.
+        let sessions = (0..).take(scenario.ours.sessions.len());
+        let stored = sessions.map(|number| id(Thing::Session, number));
+        let stored: Vec<Uuid> = stored.filter(|_| random.bool()).collect();
+        self.refresh(tenant, &stored).await;
         let [catalogue, _] = catalogues;
         Ok((catalogue, happenings))
     }
@@ -162,21 +168,11 @@ impl Stage {
 
     /// Stores the figures of the sessions, as far as they exist.
     async fn refresh(&self, tenant: i64, sessions: &[Uuid]) {
-        for session in sessions {
-            let is_it = format!("tenant_id = {tenant} AND session_id = '{session}'");
-            let store = |grain: &str| {
-                format!(
-                    "DELETE FROM stored_session_{grain} WHERE {is_it};
-                     INSERT INTO stored_session_{grain} SELECT * FROM computed_session_{grain} WHERE {is_it};"
-                )
-            };
-            let statements: String = ["figures", "questions", "students"].map(store).concat();
-            self.db
-                .execute(&format!(
-                    "{statements} DELETE FROM stale_sessions WHERE {is_it}"
-                ))
-                .await;
-        }
+        let tenant = i32::try_from(tenant).expect("tenants are few");
+        let sessions: Vec<_> = sessions.iter().map(|session| (tenant, *session)).collect();
+        figures::refresh_group(&self.db.pool, &sessions)
+            .await
+            .expect("the figures can be stored");
     }
 
     /// What the server answers, and when it was asked.
