@@ -11,7 +11,7 @@ const UNKNOWN: u8 = 200;
 const PAIRS: usize = 8;
 
 /// The reports that the server has by now.
-pub(super) const SERVED: [&str; 8] = [
+pub(super) const SERVED: [&str; 9] = [
     "active-participants",
     "questions-per-minute",
     "response-rate",
@@ -20,6 +20,7 @@ pub(super) const SERVED: [&str; 8] = [
     "completion-rate",
     "dropoff-analysis",
     "question-analysis",
+    "query",
 ];
 
 const LISTS_OF_A_CLASSROOM: [&str; 3] = [

@@ -92,13 +92,20 @@ impl Query {
             data.truncate(self.limit);
         }
         let values = self.filters.iter().filter_map(|(_, value)| value.as_str());
+        let mut range = body["time_range"].clone();
+        if range.is_object() {
+            // An end that is left out is echoed as null.
+            for name in ["start", "end"] {
+                range[name] = range[name].take();
+            }
+        }
         let ignored: Vec<&str> = self.unknown.iter().flatten().copied().collect();
         json!({
             "query": {
                 "measures": body["measures"],
                 "dimensions": body["dimensions"],
                 "filters": body["filters"],
-                "time_range": body["time_range"],
+                "time_range": range,
                 "order_by": body["order_by"],
                 "limit": self.limit,
             },

@@ -107,11 +107,13 @@ impl Dimension {
                 let share = Fraction::percent(answered, published);
                 reached(share, &[(75, "High"), (40, "Medium")], "Low").into()
             }
-            Self::SessionDurationCategory => {
-                session.duration().map_or("Ongoing", |duration| {
+            Self::SessionDurationCategory => match session.duration() {
+                _ if session.ended_at.is_none() => "Ongoing",
+                None => "Unknown",
+                Some(duration) => {
                     let steps = [(3_600, "Long"), (1_800, "Medium")];
                     reached(seconds(duration), &steps, "Short")
-                })
+                }
             }
             .into(),
             Self::QuizTitle => model.quiz_title(session.quiz).into(),
