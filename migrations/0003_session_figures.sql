@@ -329,3 +329,44 @@ AS $$
            ON (e.tenant_id, e.classroom_id, e.student_id) = (tenant, classroom, p.student_id)
     GROUP BY 1
 $$;
+
+-- Which quiz a question belongs to: the catalogue's word, else that of the session of its earliest event. No row for a
+-- question of which neither is known.
+CREATE VIEW question_quizzes AS
+SELECT tenant_id, question_id, quiz_id FROM questions WHERE quiz_id IS NOT NULL
+UNION ALL
+SELECT q.tenant_id, q.question_id, s.quiz_id
+FROM questions q
+JOIN sessions s ON (s.tenant_id, s.session_id) = (q.tenant_id, q.first_session_id)
+WHERE q.quiz_id IS NULL;
+-- Without it the questions of a quiz are looked for among all that the catalogue does not know.
+CREATE INDEX questions_by_first_session ON questions (tenant_id, first_session_id) WHERE quiz_id IS NULL;
+
+-- One row for each of the questions, known or not: all attempts at it in all sessions, how many of these published it,
+-- and its attempts by answer text.
+CREATE FUNCTION question_figures(tenant integer, question_ids uuid[])
+RETURNS TABLE (question_id uuid, sessions bigint, attempts bigint, graded bigint, correct bigint, timed bigint,
+               latency_us bigint, distribution jsonb)
+LANGUAGE sql STABLE
+AS $$
+    WITH parts AS MATERIALIZED (
+        SELECT * FROM session_questions q WHERE q.tenant_id = tenant AND q.question_id = ANY (question_ids)
+    ),
+    distributions AS (
+        SELECT t.question_id, jsonb_object_agg(t.answer, t.attempts) AS distribution
+        FROM (SELECT p.question_id, d.key AS answer, sum(d.value::bigint) AS attempts
+              FROM parts p, jsonb_each(p.distribution) AS d
+              GROUP BY p.question_id, d.key) AS t
+        GROUP BY t.question_id
+    )
+    SELECT asked.question_id,
+           count(*) FILTER (WHERE p.publications > 0),
+           coalesce(sum(p.attempts), 0)::bigint, coalesce(sum(p.attempts_graded), 0)::bigint,
+           coalesce(sum(p.attempts_correct), 0)::bigint, coalesce(sum(p.attempts_timed), 0)::bigint,
+           coalesce(sum(p.attempts_latency_us), 0)::bigint,
+           coalesce(d.distribution, '{}')
+    FROM unnest(question_ids) AS asked (question_id)
+    LEFT JOIN parts p USING (question_id)
+    LEFT JOIN distributions d USING (question_id)
+    GROUP BY asked.question_id, d.distribution
+$$;

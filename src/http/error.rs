@@ -74,6 +74,13 @@ pub(super) enum ApiError {
     ReportTimeout,
     #[error("internal error")]
     Internal(#[source] anyhow::Error),
+    /// The fault is as much ours as an internal error; the text is the report's own.
+    #[error("{text}")]
+    ReportFailed {
+        text: &'static str,
+        #[source]
+        cause: anyhow::Error,
+    },
 }
 
 #[derive(Serialize)]
@@ -127,7 +134,9 @@ impl ApiError {
             | Self::Unavailable { .. }
             | Self::DatabaseAway(_)
             | Self::ReportTimeout => StatusCode::SERVICE_UNAVAILABLE,
-            Self::QueryFailed(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::QueryFailed(_) | Self::Internal(_) | Self::ReportFailed { .. } => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 
@@ -161,7 +170,15 @@ impl ApiError {
             Self::NotStorable { .. } => "not_storable",
             Self::DatabaseAway(_) => "database_away",
             Self::ReportTimeout => "report_timeout",
-            Self::Internal(_) => "internal",
+            Self::Internal(_) | Self::ReportFailed { .. } => "internal",
+        }
+    }
+
+    /// The same, with the report's own text if the fault is ours.
+    pub(super) fn of_report(self, text: &'static str) -> Self {
+        match self {
+            Self::Internal(cause) => Self::ReportFailed { text, cause },
+            other => other,
         }
     }
 
@@ -196,7 +213,9 @@ pub(super) fn retry_after_header(wait: Duration) -> HeaderValue {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Self::Internal(cause) | Self::QueryFailed(cause) = &self {
+        if let Self::Internal(cause) | Self::QueryFailed(cause) | Self::ReportFailed { cause, .. } =
+            &self
+        {
             error!(error = format!("{cause:#}"), "a request failed");
         }
         let known = match &self {

@@ -22,6 +22,8 @@ pub(super) async fn show_report<R: Report>(
     let Query(pairs) =
         query.map_err(|_| ApiError::InvalidBody("the query string cannot be read".to_owned()))?;
     let params = R::params(&QueryParams::new(pairs))?;
-    let report = R::load(&app.db, caller.tenant, &params, OffsetDateTime::now_utc()).await?;
+    let report = R::load(&app.db, caller.tenant, &params, OffsetDateTime::now_utc())
+        .await
+        .map_err(|error| ApiError::from(error).of_report(R::FAILURE))?;
     Ok(Json(StatusCode::OK, report))
 }

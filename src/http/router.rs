@@ -15,12 +15,21 @@ use super::report::show_report;
 use super::state::AppState;
 use super::{auth, event, health, middleware};
 use crate::report::active_participants::ActiveParticipants;
+use crate::report::class_performance_summary::ClassPerformanceSummary;
+use crate::report::classroom_overview::ClassroomOverview;
+use crate::report::classroom_sessions::ClassroomSessions;
+use crate::report::classroom_student_rankings::ClassroomStudentRankings;
 use crate::report::completion_rate::CompletionRate;
 use crate::report::dropoff_analysis::DropoffAnalysis;
 use crate::report::latency_analysis::LatencyAnalysis;
 use crate::report::question_analysis::QuestionAnalysis;
 use crate::report::questions_per_minute::QuestionsPerMinute;
+use crate::report::quiz_questions_list::QuizQuestionsList;
+use crate::report::quiz_sessions::QuizSessions;
+use crate::report::quiz_summary::QuizSummary;
 use crate::report::response_rate::ResponseRate;
+use crate::report::session_student_rankings::SessionStudentRankings;
+use crate::report::student_activity_summary::StudentActivitySummary;
 use crate::report::timeout_analysis::TimeoutAnalysis;
 
 /// The routes over their state.
@@ -40,7 +49,31 @@ pub fn router(state: AppState) -> Router {
         .route("/timeout-analysis", get(show_report::<TimeoutAnalysis>))
         .route("/completion-rate", get(show_report::<CompletionRate>))
         .route("/dropoff-analysis", get(show_report::<DropoffAnalysis>))
-        .route("/question-analysis", get(show_report::<QuestionAnalysis>));
+        .route("/quiz-summary", get(show_report::<QuizSummary>))
+        .route("/question-analysis", get(show_report::<QuestionAnalysis>))
+        .route(
+            "/quiz-questions-list",
+            get(show_report::<QuizQuestionsList>),
+        )
+        .route("/classroom-sessions", get(show_report::<ClassroomSessions>))
+        .route("/quiz-sessions", get(show_report::<QuizSessions>))
+        .route(
+            "/classroom-student-rankings",
+            get(show_report::<ClassroomStudentRankings>),
+        )
+        .route(
+            "/session-student-rankings",
+            get(show_report::<SessionStudentRankings>),
+        )
+        .route("/classroom-overview", get(show_report::<ClassroomOverview>))
+        .route(
+            "/class-performance-summary",
+            get(show_report::<ClassPerformanceSummary>),
+        )
+        .route(
+            "/student-activity-summary",
+            get(show_report::<StudentActivitySummary>),
+        );
     let api = Router::new()
         .route("/auth/signup", post(auth::create_account))
         .route("/auth/login", post(auth::create_token))

@@ -6,6 +6,10 @@
 //! views of `migrations/0002` and `0003`. A new report is a file here and a line in the router. No HTTP.
 
 pub mod active_participants;
+pub mod class_performance_summary;
+pub mod classroom_overview;
+pub mod classroom_sessions;
+pub mod classroom_student_rankings;
 pub mod completion_rate;
 pub mod dropoff_analysis;
 pub mod duration;
@@ -16,8 +20,17 @@ pub mod paging;
 pub mod params;
 pub mod query;
 pub mod question_analysis;
+mod question_figures;
 pub mod questions_per_minute;
+pub mod quiz_questions_list;
+pub mod quiz_sessions;
+pub mod quiz_summary;
+mod rating;
 pub mod response_rate;
+mod session_list;
+pub mod session_student_rankings;
+pub mod student_activity_summary;
+mod student_ranking;
 pub mod timeout_analysis;
 pub mod trend;
 
@@ -34,6 +47,9 @@ use crate::tenant::Tenant;
 pub trait Report: Serialize + Sized + Send {
     /// What the caller asks for.
     type Params: Send + Sync;
+
+    /// What the caller is told when the report fails for a fault of ours.
+    const FAILURE: &'static str = "internal error";
 
     /// Reads the parameters.
     ///

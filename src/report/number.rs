@@ -36,6 +36,11 @@ impl Hundredths {
         Self::ratio(sum * 100, 2 * first_whole * second_whole)
     }
 
+    /// The mean in seconds of so many durations with this sum; 0 where there are none.
+    pub fn mean_seconds(sum_us: i64, count: i64) -> Self {
+        Self::ratio(i128::from(sum_us), i128::from(count) * 1_000_000)
+    }
+
     /// Whether the number is at least this whole number: the labels are chosen from the rounded value.
     pub fn at_least(self, whole: i64) -> bool {
         self.0 >= whole * 100
@@ -108,6 +113,12 @@ mod tests {
         // 0.005 and 0: 0.0025, where the rounded 0.01 would make 0.01.
         assert_eq!(text(Hundredths::mean_percent((1, 20_000), (0, 1))), "0");
         assert_eq!(text(Hundredths::mean_percent((1, 1), (0, 0))), "50");
+    }
+
+    #[test]
+    fn a_mean_of_durations_is_in_seconds() {
+        assert_eq!(text(Hundredths::mean_seconds(45_000_000, 4)), "11.25");
+        assert_eq!(text(Hundredths::mean_seconds(0, 0)), "0");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Pages of a list, as the contract's section 7.2 wants them.
 
 use serde::Serialize;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
 
 /// Which page is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,32 @@ impl Pagination {
             has_more: page.page < total_pages,
             has_previous: page.page > 1,
         }
+    }
+}
+
+/// A row of a page's query: the length of the whole list as `total`, and what is listed where `is_listed`.
+///
+/// Such a query has one row at least, so that a page past the end knows the length of the list, too.
+pub(super) struct Listed<T> {
+    total: i64,
+    item: Option<T>,
+}
+
+impl<T> Listed<T> {
+    /// The length of the list, and what is on the page.
+    pub(super) fn collect(rows: Vec<Self>) -> (i64, Vec<T>) {
+        let total = rows.first().map_or(0, |row| row.total);
+        (total, rows.into_iter().filter_map(|row| row.item).collect())
+    }
+}
+
+impl<'r, T: FromRow<'r, PgRow>> FromRow<'r, PgRow> for Listed<T> {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        let is_listed: bool = row.try_get("is_listed")?;
+        Ok(Self {
+            total: row.try_get("total")?,
+            item: is_listed.then(|| T::from_row(row)).transpose()?,
+        })
     }
 }
 

@@ -24,13 +24,16 @@ pub enum InvalidParam {
     /// An id or a range cannot be read.
     #[error("invalid {0} format")]
     Format(&'static str),
+    /// An id of an overview is absent or cannot be read.
+    #[error("Invalid {0} format")]
+    OverviewFormat(&'static str),
 }
 
 impl InvalidParam {
     /// The parameter at fault, where it is a single one.
     pub fn field(&self) -> Option<&'static str> {
         match self {
-            Self::Missing(name) | Self::Format(name) => Some(name),
+            Self::Missing(name) | Self::Format(name) | Self::OverviewFormat(name) => Some(name),
             Self::MissingPair(..) => None,
         }
     }
@@ -39,7 +42,7 @@ impl InvalidParam {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Missing(_) | Self::MissingPair(..) => "missing_parameter",
-            Self::Format(_) => "invalid_parameter",
+            Self::Format(_) | Self::OverviewFormat(_) => "invalid_parameter",
         }
     }
 }
@@ -66,6 +69,15 @@ impl QueryParams {
     pub fn id(&self, name: &'static str) -> Result<Uuid, InvalidParam> {
         let text = self.text(name).ok_or(InvalidParam::Missing(name))?;
         Uuid::try_parse(text).map_err(|_| InvalidParam::Format(name))
+    }
+
+    /// A required id of one of the three overviews, which call an absent one invalid, too.
+    ///
+    /// # Errors
+    /// If it is absent, empty or no UUID.
+    pub fn overview_id(&self, name: &'static str) -> Result<Uuid, InvalidParam> {
+        self.id(name)
+            .map_err(|_| InvalidParam::OverviewFormat(name))
     }
 
     /// Two ids that only make sense together.

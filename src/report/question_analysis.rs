@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sqlx::PgPool;
-use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Report;
 use super::number::Hundredths;
 use super::params::{InvalidParam, QueryParams};
+use super::question_figures::QuestionFigures;
 use crate::tenant::Tenant;
 
 /// Contract 8.14.
@@ -52,13 +52,8 @@ struct Insights {
 #[derive(sqlx::FromRow)]
 struct Row {
     quiz_id: Option<Uuid>,
-    usage_count: i64,
-    attempts: i64,
-    graded: i64,
-    correct: i64,
-    timed: i64,
-    latency_us: i64,
-    distribution: Json<BTreeMap<String, i64>>,
+    #[sqlx(flatten)]
+    figures: QuestionFigures,
 }
 
 impl Report for QuestionAnalysis {
@@ -74,60 +69,44 @@ impl Report for QuestionAnalysis {
         question_id: &Uuid,
         _: OffsetDateTime,
     ) -> Result<Self, sqlx::Error> {
-        let row: Row = sqlx::query_as(include_str!("question_analysis.sql"))
-            .bind(tenant.id())
-            .bind(question_id)
-            .fetch_one(db)
-            .await?;
-        let accuracy = Hundredths::percent(row.correct, row.graded);
-        let seconds = Hundredths::ratio(
-            i128::from(row.latency_us),
-            i128::from(row.timed) * 1_000_000,
-        );
+        let Row { quiz_id, figures } = sqlx::query_as(
+            "SELECT (SELECT quiz_id FROM question_quizzes WHERE tenant_id = $1 AND question_id = $2) AS quiz_id, f.*
+             FROM question_figures($1, ARRAY[$2]) AS f",
+        )
+        .bind(tenant.id())
+        .bind(question_id)
+        .fetch_one(db)
+        .await?;
+        let accuracy = figures.accuracy();
+        let seconds = figures.seconds();
         Ok(Self {
             question_id: *question_id,
-            quiz_id: row.quiz_id,
+            quiz_id,
             usage_stats: UsageStats {
-                total_attempts: row.attempts,
-                correct_attempts: row.correct,
-                usage_count: row.usage_count,
+                total_attempts: figures.attempts,
+                correct_attempts: figures.correct,
+                usage_count: figures.sessions,
             },
             performance_metrics: PerformanceMetrics {
                 accuracy_rate: accuracy,
                 average_response_time: seconds,
-                difficulty_rating: if row.graded == 0 {
-                    "Unrated"
-                } else {
-                    difficulty_rating(accuracy)
-                },
+                difficulty_rating: figures.difficulty_rating(),
             },
-            answer_distribution: row.distribution.0,
             insights: Insights {
-                difficulty_level: if row.graded == 0 {
+                difficulty_level: if figures.graded == 0 {
                     "no_data"
                 } else {
                     difficulty_level(accuracy)
                 },
-                response_quality: if row.timed == 0 {
+                response_quality: if figures.timed == 0 {
                     "no_data"
                 } else {
                     response_quality(seconds)
                 },
-                effectiveness: effectiveness(accuracy, row.attempts),
+                effectiveness: effectiveness(accuracy, figures.attempts),
             },
+            answer_distribution: figures.into_distribution(),
         })
-    }
-}
-
-fn difficulty_rating(accuracy: Hundredths) -> &'static str {
-    if accuracy.at_least(80) {
-        "Easy"
-    } else if accuracy.at_least(60) {
-        "Medium"
-    } else if accuracy.at_least(40) {
-        "Hard"
-    } else {
-        "Very Hard"
     }
 }
 

@@ -1,15 +1,24 @@
 //! The reports against small scenarios whose figures are computed by hand: contract 7, 8 and 10.
 
 mod active_participants;
+mod class_performance_summary;
+mod classroom_overview;
 mod completion_rate;
 mod dropoff_analysis;
+mod failures;
 mod fixtures;
+mod golden;
 mod latency_analysis;
 mod parameters;
 mod query;
 mod question_analysis;
 mod questions_per_minute;
+mod quiz_questions_list;
+mod quiz_summary;
 mod response_rate;
+mod session_lists;
+mod student_activity_summary;
+mod student_rankings;
 mod tenants;
 mod timeout_analysis;
 

@@ -11,7 +11,7 @@ const UNKNOWN: u8 = 200;
 const PAIRS: usize = 8;
 
 /// The reports that the server has by now.
-pub(super) const SERVED: [&str; 9] = [
+pub(super) const SERVED: [&str; 18] = [
     "active-participants",
     "questions-per-minute",
     "response-rate",
@@ -19,7 +19,16 @@ pub(super) const SERVED: [&str; 9] = [
     "timeout-analysis",
     "completion-rate",
     "dropoff-analysis",
+    "quiz-summary",
     "question-analysis",
+    "quiz-questions-list",
+    "classroom-sessions",
+    "quiz-sessions",
+    "classroom-student-rankings",
+    "session-student-rankings",
+    "classroom-overview",
+    "class-performance-summary",
+    "student-activity-summary",
     "query",
 ];
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::event::{a_publication, an_answer};
+use crate::harness::event::{CLASSROOM, QUIZ, a_publication, an_answer};
 use crate::harness::{App, TestDb};
 
 const ID: &str = "900e8400-e29b-41d4-a716-446655440000";
@@ -61,6 +61,56 @@ async fn a_missing_or_unreadable_id_is_400_with_the_text_of_the_contract() {
             "response-rate",
             &[("session_id", ID), ("question_id", "nope")],
             "invalid question_id format",
+        ),
+        ("quiz-summary", &[], "quiz_id is required"),
+        (
+            "quiz-summary",
+            &[("quiz_id", "nope")],
+            "invalid quiz_id format",
+        ),
+        ("quiz-questions-list", &[], "quiz_id is required"),
+        ("classroom-sessions", &[], "classroom_id is required"),
+        (
+            "classroom-sessions",
+            &[("classroom_id", "nope")],
+            "invalid classroom_id format",
+        ),
+        ("quiz-sessions", &[], "quiz_id is required"),
+        (
+            "classroom-student-rankings",
+            &[("session_id", ID)],
+            "classroom_id is required",
+        ),
+        (
+            "session-student-rankings",
+            &[("session_id", "nope")],
+            "invalid session_id format",
+        ),
+        ("classroom-overview", &[], "Invalid classroom_id format"),
+        (
+            "classroom-overview",
+            &[("classroom_id", "nope")],
+            "Invalid classroom_id format",
+        ),
+        (
+            "class-performance-summary",
+            &[("classroom_id", "")],
+            "Invalid classroom_id format",
+        ),
+        (
+            "student-activity-summary",
+            &[("classroom_id", ID)],
+            "Invalid student_id format",
+        ),
+        (
+            "student-activity-summary",
+            &[("student_id", ID)],
+            "Invalid classroom_id format",
+        ),
+        (
+            "student-activity-summary",
+            &[("student_id", ID), ("classroom_id", "nope")],
+            "Invalid classroom_id format",
         ),
     ] {
         let body = app.report(name, params).await.expect(400);
@@ -192,20 +242,33 @@ async fn the_earliest_and_latest_times_and_the_longest_timer_break_no_report() {
     let body = app.post_batch(events.map(Into::into)).await.expect(201);
     assert_eq!(body["processed_count"], 5, "{body}");
     let question = question.to_string();
+    let [quiz, classroom] = [QUIZ, CLASSROOM].map(|id| id.to_string());
     let params = [
         ("session_id", ID),
         ("question_id", &question),
+        ("quiz_id", &quiz),
+        ("classroom_id", &classroom),
+        ("student_id", ID),
         ("time_range", "36500d"),
     ];
     for name in [
         "active-participants",
         "questions-per-minute",
         "response-rate",
+        "quiz-summary",
         "question-analysis",
         "latency-analysis",
         "timeout-analysis",
         "completion-rate",
         "dropoff-analysis",
+        "quiz-questions-list",
+        "classroom-sessions",
+        "quiz-sessions",
+        "classroom-student-rankings",
+        "session-student-rankings",
+        "classroom-overview",
+        "class-performance-summary",
+        "student-activity-summary",
     ] {
         app.report(name, &params).await.expect(200);
     }

@@ -1,0 +1,51 @@
+//! The students of a classroom, the best first.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Report;
+use super::paging::Page;
+use super::params::{InvalidParam, QueryParams};
+use super::student_ranking::{RankingOf, StudentRanking};
+use crate::tenant::Tenant;
+
+/// Contract 8.18a.
+#[derive(Debug, Serialize)]
+pub struct ClassroomStudentRankings {
+    classroom_id: Uuid,
+    #[serde(flatten)]
+    list: StudentRanking,
+}
+
+/// The classroom and the page.
+#[derive(Debug)]
+pub struct Params {
+    classroom_id: Uuid,
+    page: Page,
+}
+
+impl Report for ClassroomStudentRankings {
+    type Params = Params;
+
+    fn params(query: &QueryParams) -> Result<Params, InvalidParam> {
+        Ok(Params {
+            classroom_id: query.id("classroom_id")?,
+            page: query.page(),
+        })
+    }
+
+    async fn load(
+        db: &PgPool,
+        tenant: Tenant,
+        params: &Params,
+        _: OffsetDateTime,
+    ) -> Result<Self, sqlx::Error> {
+        let of = RankingOf::Classroom(params.classroom_id);
+        Ok(Self {
+            classroom_id: params.classroom_id,
+            list: StudentRanking::load(db, tenant, of, params.page).await?,
+        })
+    }
+}
