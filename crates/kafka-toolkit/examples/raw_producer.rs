@@ -33,7 +33,7 @@ struct Settings {
     #[arg(long, env = "KAFKA_BROKERS")]
     brokers: String,
     /// How long a message waits for company, in milliseconds.
-    #[arg(long, env = "KAFKA_LINGER_MS", default_value = "0")]
+    #[arg(long, env = "KAFKA_LINGER_MS", default_value = "1")]
     linger_ms: String,
     /// Most messages without an acknowledgement.
     #[arg(long, default_value_t = 20_000)]

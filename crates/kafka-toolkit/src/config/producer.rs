@@ -41,13 +41,14 @@ impl Compression {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Kafka producer")]
 pub struct ProducerConfig {
-    /// How long a message waits for company before its batch is sent, in milliseconds.
+    /// How long a message waits for company before its batch is sent, in milliseconds; at 0 every message may wake
+    /// the client's thread and make a request of its own.
     #[arg(
         id = "kafka_linger_ms",
         long = "kafka-linger-ms",
         env = "KAFKA_LINGER_MS",
         value_name = "KAFKA_LINGER_MS",
-        default_value_t = 0.0
+        default_value_t = 1.0
     )]
     pub linger_ms: f64,
 
@@ -107,7 +108,7 @@ pub struct ProducerConfig {
 impl Default for ProducerConfig {
     fn default() -> Self {
         Self {
-            linger_ms: 0.0,
+            linger_ms: 1.0,
             compression: Compression::Lz4,
             produce_deadline_ms: 1000,
             queue_messages_max: 100_000,
