@@ -8,7 +8,8 @@
 //! ```
 //!
 //! - [`event`]: what an event is; pure rules, from client JSON and from the topic's envelope.
-//! - [`store`]: PostgreSQL; the schema, the connections, the one door for events, accounts and tenants.
+//! - [`catalogue`]: what quizzes and classrooms are, with their keys and rosters; pure rules.
+//! - [`store`]: PostgreSQL; the schema, the connections, the one door for events, catalogue, accounts, tenants.
 //! - [`sink`]: where accepted events go; direct, Kafka, and when one stands in for the other.
 //! - [`consumer`]: from the topic into PostgreSQL; what a batch of records means.
 //! - [`report`]: the reports, one file each, and what they share.
@@ -21,6 +22,7 @@
 //! `docs/ARCHITECTURE.md` walks an event, a poison message and a report through it.
 
 pub mod auth;
+pub mod catalogue;
 pub mod config;
 pub mod consumer;
 pub mod ctl;

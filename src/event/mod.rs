@@ -18,6 +18,7 @@ pub use self::id::EventId;
 pub use self::invalid::{Fault, InvalidEvent};
 pub use self::parse::{MAX_CLOCK_AHEAD, Origin};
 pub use self::wire_in::EventIn;
+pub(crate) use self::wire_in::Scalar;
 use crate::tenant::Tenant;
 
 /// One event that satisfies every rule of the contract.

@@ -62,7 +62,7 @@ impl Key {
 
 /// A JSON value, as far as an event can use it.
 #[derive(Debug, Default)]
-pub(super) enum Scalar<'a> {
+pub(crate) enum Scalar<'a> {
     /// The key is absent, or its value is null.
     #[default]
     Absent,

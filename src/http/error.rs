@@ -1,6 +1,7 @@
 //! Every failure that a client can see: the one place that maps it to a status and a body, and the only one that
 //! logs a 500.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,6 +12,7 @@ use tracing::error;
 
 use super::answer::Json;
 use crate::auth::{InvalidAccount, PasswordError, TokenError};
+use crate::catalogue::InvalidEntry;
 use crate::event::batch::InvalidBatch;
 use crate::event::{Fault, InvalidEvent, type_name};
 use crate::report::params::InvalidParam;
@@ -31,6 +33,11 @@ pub(super) enum ApiError {
     /// Elements of a batch that lack a common field, one line each.
     #[error("{0}")]
     FaultyElements(String),
+    #[error(transparent)]
+    InvalidEntry(#[from] InvalidEntry),
+    /// Neither the catalogue nor an event has named it.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
     #[error(transparent)]
     InvalidParam(#[from] InvalidParam),
     #[error("{}", query_text(.0))]
@@ -70,7 +77,7 @@ pub(super) enum ApiError {
     NotStorable { sqlstate: String },
     #[error("the database is away; try again shortly")]
     DatabaseAway(#[source] sqlx::Error),
-    #[error("the report took too long; ask for less")]
+    #[error("the request took too long; ask for less")]
     ReportTimeout,
     #[error("internal error")]
     Internal(#[source] anyhow::Error),
@@ -88,7 +95,7 @@ struct ErrorBody {
     error: String,
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     /// What would have been accepted, where that is a short list.
     #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<&'static [&'static str]>,
@@ -121,12 +128,14 @@ impl ApiError {
             Self::InvalidEvent(_)
             | Self::InvalidBatch(_)
             | Self::FaultyElements(_)
+            | Self::InvalidEntry(_)
             | Self::InvalidParam(_)
             | Self::InvalidQuery(_)
             | Self::TooManyRows
             | Self::InvalidBody(_)
             | Self::InvalidAccount(_)
             | Self::NotStorable { .. } => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::EmailTaken => StatusCode::CONFLICT,
@@ -152,6 +161,8 @@ impl ApiError {
             Self::InvalidBatch(InvalidBatch::NotAnArray) => "not_an_array",
             Self::InvalidBatch(InvalidBatch::TooManyEvents { .. }) => "too_many_events",
             Self::FaultyElements(_) => "missing_field",
+            Self::InvalidEntry(invalid) => invalid.code(),
+            Self::NotFound(_) => "not_found",
             Self::InvalidParam(invalid) => invalid.code(),
             Self::InvalidQuery(_) => "invalid_query",
             Self::TooManyRows => "too_many_rows",
@@ -182,11 +193,12 @@ impl ApiError {
         }
     }
 
-    fn field(&self) -> Option<&'static str> {
+    fn field(&self) -> Option<Cow<'static, str>> {
         match self {
-            Self::InvalidEvent(invalid) => invalid.field,
-            Self::InvalidParam(invalid) => invalid.field(),
-            Self::InvalidAccount(invalid) => Some(invalid.field),
+            Self::InvalidEvent(invalid) => invalid.field.map(Cow::Borrowed),
+            Self::InvalidEntry(invalid) => invalid.field.clone().map(Cow::Owned),
+            Self::InvalidParam(invalid) => invalid.field().map(Cow::Borrowed),
+            Self::InvalidAccount(invalid) => Some(Cow::Borrowed(invalid.field)),
             _ => None,
         }
     }

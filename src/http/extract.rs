@@ -18,6 +18,10 @@ pub(super) struct WriteAccess(pub(super) Caller);
 #[derive(Debug)]
 pub(super) struct ReadAccess(pub(super) Caller);
 
+/// A caller whose token allows keeping the catalogue.
+#[derive(Debug)]
+pub(super) struct AdminAccess(pub(super) Caller);
+
 fn authorize(parts: &Parts, state: &AppState, scope: Scope) -> Result<Caller, ApiError> {
     let token = parts
         .headers
@@ -49,5 +53,16 @@ impl FromRequestParts<Arc<AppState>> for ReadAccess {
         state: &Arc<AppState>,
     ) -> Result<Self, ApiError> {
         authorize(parts, state, Scope::Read).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<AppState>> for AdminAccess {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<AppState>,
+    ) -> Result<Self, ApiError> {
+        authorize(parts, state, Scope::Admin).map(Self)
     }
 }

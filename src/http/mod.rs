@@ -4,6 +4,7 @@
 mod answer;
 mod auth;
 mod body;
+mod catalogue;
 mod error;
 mod event;
 mod extract;

@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::query::show_query;
 use super::report::show_report;
 use super::state::AppState;
-use super::{auth, event, health, middleware};
+use super::{auth, catalogue, event, health, middleware};
 use crate::report::active_participants::ActiveParticipants;
 use crate::report::class_performance_summary::ClassPerformanceSummary;
 use crate::report::classroom_overview::ClassroomOverview;
@@ -79,6 +79,14 @@ pub fn router(state: AppState) -> Router {
         .route("/auth/login", post(auth::create_token))
         .route("/events", post(event::create_event))
         .route("/events/batch", post(event::create_events))
+        .route(
+            "/quizzes/{quiz_id}",
+            get(catalogue::show_quiz).put(catalogue::replace_quiz),
+        )
+        .route(
+            "/classrooms/{classroom_id}",
+            get(catalogue::show_classroom).put(catalogue::replace_classroom),
+        )
         .nest("/reports", reports);
     Router::new()
         .nest("/api", api)

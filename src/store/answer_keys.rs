@@ -1,7 +1,7 @@
-//! Publications that carry an answer key.
+//! Changes of the answer key in force, by publications that carry one and by the catalogue.
 //!
-//! A key in force decides how a question's answers are graded, so a publication that changes it makes every session
-//! with an answer to that question out of date. Writers hold their tenant's key lock shared; a change holds it
+//! A key in force decides how a question's answers are graded, so whoever changes it makes every session with an answer
+//! to that question out of date. Writers hold their tenant's key lock shared; a change holds it
 //! exclusively, so that it sees every answer it concerns. An unchanged key never takes the exclusive lock.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::event::{Event, Fact};
+use crate::tenant::Tenant;
 
 /// Namespace of the advisory locks (one per tenant) that order answers against changes of an answer key.
 pub(super) const KEY_LOCK: i32 = 0x6b65_7973;
+
+const SHARED: &str = "SELECT pg_advisory_xact_lock_shared($1, $2)";
+const EXCLUSIVE: &str = "SELECT pg_advisory_xact_lock($1, $2)";
 
 /// A question of a tenant.
 type Question = (i32, Uuid);
@@ -47,6 +51,10 @@ pub(super) fn carried_by<'e>(events: &[&'e Event]) -> CarriedKeys<'e> {
 pub(super) struct KeyChanges(BTreeSet<Question>);
 
 impl KeyChanges {
+    pub(super) fn of(tenant: Tenant, questions: impl Iterator<Item = Uuid>) -> Self {
+        Self(questions.map(|question| (tenant.id(), question)).collect())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -107,16 +115,41 @@ async fn lock(
     let tenants: BTreeSet<i32> = keyed.keys().map(|(tenant, _)| *tenant).collect();
     for tenant in tenants {
         let statement = if changing.contains(&tenant) {
-            "SELECT pg_advisory_xact_lock($1, $2)"
+            EXCLUSIVE
         } else {
-            "SELECT pg_advisory_xact_lock_shared($1, $2)"
+            SHARED
         };
-        sqlx::query(statement)
-            .bind(KEY_LOCK)
-            .bind(tenant)
-            .execute(&mut *connection)
-            .await?;
+        lock_one(connection, statement, tenant).await?;
     }
+    Ok(())
+}
+
+/// Takes a tenant's key lock as every writer does.
+pub(super) async fn lock_tenant_shared(
+    connection: &mut PgConnection,
+    tenant: Tenant,
+) -> Result<(), sqlx::Error> {
+    lock_one(connection, SHARED, tenant.id()).await
+}
+
+/// Takes a tenant's key lock for a change of keys.
+pub(super) async fn lock_tenant_for_change(
+    connection: &mut PgConnection,
+    tenant: Tenant,
+) -> Result<(), sqlx::Error> {
+    lock_one(connection, EXCLUSIVE, tenant.id()).await
+}
+
+async fn lock_one(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    tenant: i32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(statement)
+        .bind(KEY_LOCK)
+        .bind(tenant)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

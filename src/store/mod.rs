@@ -4,6 +4,7 @@
 //! The other modules hold one entity each, queries beside the type they return. No HTTP, no Kafka.
 
 mod answer_keys;
+pub mod catalogue;
 mod columns;
 mod failure;
 pub mod figures;

@@ -13,6 +13,7 @@ mod harness;
 mod accounts;
 mod batch_bodies;
 mod batches;
+mod catalogue;
 mod convergence;
 mod ctl;
 mod faults;

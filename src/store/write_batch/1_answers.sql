@@ -2,8 +2,9 @@
 -- statement.rs puts the parts together; most batches hold answers only and name nothing new, and every branch of a
 -- plan costs at each execution, empty or not.
 --
--- Lock order, the same for every writer: the tenants' key locks, the facts in key order, the sessions in key order,
--- the stubs in key order. `fresh` is DISTINCT, and `touched` sorted, so all facts are in before a session is locked.
+-- Lock order, the same for every writer: the tenants' key locks, the facts, the stubs (questions, students, classrooms,
+-- quizzes), the sessions; each kind in key order. Facts come first because the outermost SELECT asks for them; what it
+-- does not ask for runs afterwards, the last branch first. `fresh` is DISTINCT, and `touched` sorted.
 --
 -- The key lock is shared here and exclusive where an answer key changes (answer_keys.rs): a key change must see
 -- every answer that it regrades. Its one-time filter takes it before the first row of each insert.

@@ -147,6 +147,22 @@ impl Client {
             .bearer_auth(token_of(tenant, Role::Writer))
     }
 
+    /// Puts an entry into a tenant's catalogue.
+    pub(crate) async fn put_as(&self, tenant: i64, path: &str, body: &Value) -> Reply {
+        let request = self
+            .request(Method::PUT, path)
+            .bearer_auth(token_of(tenant, Role::Admin));
+        Reply::of(request.json(body)).await
+    }
+
+    /// Reads an entry of a tenant's catalogue.
+    pub(crate) async fn entry_as(&self, tenant: i64, path: &str) -> Reply {
+        let request = self
+            .request(Method::GET, path)
+            .bearer_auth(token_of(tenant, Role::Admin));
+        Reply::of(request).await
+    }
+
     /// Reads a report as tenant 1.
     pub(crate) async fn report(&self, name: &str, params: &[(&str, &str)]) -> Reply {
         self.report_as(1, name, params).await

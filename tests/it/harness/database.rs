@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, PgPool};
 use tokio::sync::OnceCell;
 
 use super::cleanup::at_the_end;
+use super::wait::{PATIENCE, eventually};
 
 /// Serialises the making of the template over all test processes.
 const TEMPLATE_LOCK: i64 = 0x6974_5f74_6d70_6c00;
@@ -190,6 +191,24 @@ impl TestDb {
             .execute(&self.pool)
             .await
             .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    /// Deadlocks in this database so far, once nobody but the test has a connection: a connection reports at its end.
+    pub(crate) async fn deadlocks(&self) -> i64 {
+        let others = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = '{}' AND application_name = 'analytics-ingestor'",
+            self.name
+        );
+        eventually("the others' connections are gone", PATIENCE, || async {
+            self.number(&others).await == 0
+        })
+        .await;
+        let query = format!(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = '{}'",
+            self.name
+        );
+        self.number(&query).await
     }
 
     /// The one number that a query yields.
