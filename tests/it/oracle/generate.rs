@@ -14,7 +14,29 @@ pub(super) const CLASSROOMS: u8 = 3;
 pub(super) const QUESTIONS: u8 = 5;
 pub(super) const STUDENTS: u8 = 6;
 
-const KEYS: [&str; 4] = ["A", "A", " B ", "42"];
+/// How varied a story is. In a narrow one, answers and publications meet often.
+#[derive(Debug, Clone, Copy)]
+struct Breadth {
+    texts: &'static [&'static str],
+    questions: &'static [u8],
+    students: u8,
+    classrooms: &'static [u8],
+}
+
+const WIDE: Breadth = Breadth {
+    texts: &TEXTS,
+    questions: &[0, 0, 0, 1, 1, 1, 2, 3, 4],
+    students: STUDENTS,
+    classrooms: &[0, 0, 0, 1, 1, 2],
+};
+const NARROW: Breadth = Breadth {
+    texts: &ABLE_TEXTS,
+    questions: &[0, 0, 1, 2],
+    students: 4,
+    classrooms: &[0, 0, 0, 0, 1],
+};
+
+const KEYS: [&str; 6] = ["A", "A", "A", "A", " B ", "42"];
 /// Padded ones are graded as if trimmed, and listed as they are.
 const TEXTS: [&str; 12] = [
     "A",
@@ -30,6 +52,8 @@ const TEXTS: [&str; 12] = [
     "42",
     "ü \"ß\" 😀",
 ];
+/// Of a class that knows its subject.
+const ABLE_TEXTS: [&str; 8] = ["A", "A", "A", "A", "A", "A ", "A", "B"];
 /// By code point, capitals come before `a`, and all of these before letters with marks.
 const NAMES: [&str; 9] = [
     "Ann", "Ann", "ann", "Ben", "Unknown", "Zoe", "Zoë", "Émile", "😀",
@@ -39,32 +63,40 @@ const ZONES: [i16; 6] = [0, 0, 0, 120, -330, 840];
 
 pub(super) fn a_scenario() -> impl Strategy<Value = Scenario> {
     // Shrinking goes from left to right.
-    let theirs = option::weighted(0.7, a_story(12));
-    (
-        theirs,
-        vec(a_query(), 0..=6),
-        a_story(40),
-        any::<u64>(),
-        1..24_usize,
-    )
-        .prop_map(|(theirs, queries, ours, shuffle, batch_max)| Scenario {
-            queries,
+    let theirs = option::weighted(0.6, a_story(1, 12));
+    let ours = prop_oneof![1 => a_story(1, 12), 4 => a_story(15, 45)];
+    let queries = vec(a_query(), 0..=6);
+    (theirs, queries, ours, any::<u64>(), 1..24_usize).prop_map(
+        |(theirs, queries, ours, shuffle, batch_max)| Scenario {
             ours,
             theirs,
             shuffle,
             batch_max,
-        })
+            queries,
+        },
+    )
 }
 
-fn a_story(events_max: usize) -> impl Strategy<Value = Story> {
+fn a_story(events_min: usize, events_max: usize) -> impl Strategy<Value = Story> {
+    let breadth = select(vec![WIDE, NARROW]);
+    breadth.prop_flat_map(move |breadth| a_story_of(breadth, events_min, events_max))
+}
+
+fn a_story_of(
+    breadth: Breadth,
+    events_min: usize,
+    events_max: usize,
+) -> impl Strategy<Value = Story> {
+    let session = || a_session(breadth.classrooms);
+    let sessions = prop_oneof![9 => vec(session(), 1..=3), 1 => vec(session(), 4..=7)];
     (
-        vec(a_session(), 1..=3),
-        vec(an_event(), 5..=events_max),
-        vec(an_entry(), 0..6),
         vec(0..events_max, 0..6),
         vec(vec(0..3_u8, 0..3), 0..3),
+        vec(an_entry(breadth.students), 0..8),
+        sessions,
+        vec(an_event(breadth), events_min..=events_max),
     )
-        .prop_map(|(sessions, events, catalogue, copies, refreshes)| Story {
+        .prop_map(|(copies, refreshes, catalogue, sessions, events)| Story {
             sessions,
             events,
             catalogue,
@@ -73,18 +105,14 @@ fn a_story(events_max: usize) -> impl Strategy<Value = Story> {
         })
 }
 
-fn a_session() -> impl Strategy<Value = SessionPlan> {
-    let bases = [
-        -75 * DAY,
-        -45 * DAY,
-        -20 * DAY - HOUR,
-        -13 * DAY,
+fn a_session(classrooms: &'static [u8]) -> impl Strategy<Value = SessionPlan> {
+    let often = [
         -10 * DAY,
+        -9 * DAY,
         -5 * DAY,
         -4 * DAY,
         -36 * HOUR,
         -30 * HOUR,
-        -23 * HOUR,
         -5 * HOUR,
         -3 * HOUR,
         -100 * MINUTE,
@@ -92,21 +120,31 @@ fn a_session() -> impl Strategy<Value = SessionPlan> {
         -45 * MINUTE,
         -20 * MINUTE,
         -15 * MINUTE,
+    ];
+    let seldom = [
+        -75 * DAY,
+        -45 * DAY,
+        -20 * DAY - HOUR,
+        -13 * DAY,
+        -23 * HOUR,
         2 * HOUR,
         20 * HOUR,
     ];
-    (0..QUIZZES, 0..CLASSROOMS, select(bases.to_vec())).prop_map(|(quiz, classroom, base)| {
-        SessionPlan {
+    let base = prop_oneof![4 => select(often.to_vec()), 1 => select(seldom.to_vec())];
+    let start = option::weighted(0.85, (-6..=0_i64).prop_map(|tens| tens * 10));
+    (select(vec![0, 0, 1]), select(classrooms), base, start).prop_map(
+        |(quiz, classroom, base, start)| SessionPlan {
             quiz,
             classroom,
             base: base / SECOND,
-        }
-    })
+            start,
+        },
+    )
 }
 
-fn an_event() -> impl Strategy<Value = EventPlan> {
+fn an_event(breadth: Breadth) -> impl Strategy<Value = EventPlan> {
     let names = option::weighted(0.1, (0..QUIZZES, 0..CLASSROOMS));
-    let place = (0..3_usize, a_kind()).prop_flat_map(|(session, kind)| {
+    let place = (0..7_usize, a_kind(breadth)).prop_flat_map(|(session, kind)| {
         let after = time_of(&kind);
         (Just(session), Just(kind), after)
     });
@@ -143,19 +181,20 @@ fn time_of(kind: &Kind) -> BoxedStrategy<Micros> {
         Kind::End => (20..400_i64).prop_map(|tens| tens * 10 * SECOND).boxed(),
         Kind::Publish { .. } => step.boxed(),
         Kind::Answer { .. } => {
-            let late = select(vec![0, 0, 0, 0, 0, 0, MINUTE, 2 * HOUR, DAY, 9 * DAY]);
+            let late =
+                prop_oneof![12 => Just(0), 4 => select(vec![MINUTE, 2 * HOUR, DAY, 9 * DAY])];
             (step, late).prop_map(|(step, late)| step + late).boxed()
         }
     }
 }
 
-fn a_kind() -> impl Strategy<Value = Kind> {
+fn a_kind(breadth: Breadth) -> impl Strategy<Value = Kind> {
     let timers = [5, 10, 20, 30, 45, 60, 60, 90, 7_200];
     let publication = (
-        0..QUESTIONS,
+        select(breadth.questions),
         option::weighted(0.5, 0..2_u8),
         option::weighted(0.7, select(timers.to_vec())),
-        option::weighted(0.4, select(KEYS.to_vec())),
+        option::weighted(0.5, select(KEYS.to_vec())),
     )
         .prop_map(|(question, teacher, timer_sec, key)| Kind::Publish {
             question,
@@ -164,9 +203,9 @@ fn a_kind() -> impl Strategy<Value = Kind> {
             key,
         });
     let answer = (
-        0..QUESTIONS,
-        0..STUDENTS,
-        select(TEXTS.to_vec()),
+        select(breadth.questions),
+        0..breadth.students,
+        select(breadth.texts),
         option::weighted(0.3, 0..90_000_i64),
     )
         .prop_map(|(question, student, text, response_ms)| Kind::Answer {
@@ -176,14 +215,14 @@ fn a_kind() -> impl Strategy<Value = Kind> {
             response_ms,
         });
     prop_oneof![
-        3 => Just(Kind::Start),
-        1 => Just(Kind::End),
+        1 => Just(Kind::Start),
+        2 => Just(Kind::End),
         8 => publication,
-        20 => answer,
+        24 => answer,
     ]
 }
 
-fn an_entry() -> impl Strategy<Value = Entry> {
+fn an_entry(students: u8) -> impl Strategy<Value = Entry> {
     let key = option::weighted(0.6, select(KEYS.to_vec()));
     let quiz = (
         0..QUIZZES,
@@ -197,9 +236,9 @@ fn an_entry() -> impl Strategy<Value = Entry> {
         });
     let name = option::weighted(0.7, select(NAMES.to_vec()));
     let classroom = (
-        0..CLASSROOMS,
+        select(vec![0, 0, 0, 1, 1, 2]),
         select(TITLES.to_vec()),
-        vec((0..STUDENTS, name), 0..7),
+        prop_oneof![3 => vec((0..students, name.clone()), 6..12), 1 => vec((0..STUDENTS, name), 0..4)],
     )
         .prop_map(|(classroom, name, students)| Entry::Classroom {
             classroom,

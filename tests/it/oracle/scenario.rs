@@ -65,6 +65,8 @@ pub(super) struct SessionPlan {
     pub(super) classroom: u8,
     /// Seconds from now.
     pub(super) base: i64,
+    /// Seconds from the base, if the session is started at all. An event may start it again.
+    pub(super) start: Option<i64>,
 }
 
 /// An event of one of the sessions.
@@ -187,7 +189,7 @@ impl Story {
     pub(super) fn events(&self, now: Micros) -> Vec<Sent> {
         let mut seen = BTreeSet::new();
         let mut sent = Vec::new();
-        for plan in &self.events {
+        for plan in self.starts().iter().chain(&self.events) {
             let mut event = self.event(plan, now);
             // An id may be used again in another session, at another time: what comes first is then still certain.
             let is_free = |id: Uuid| {
@@ -208,6 +210,23 @@ impl Story {
             });
         }
         sent
+    }
+
+    fn starts(&self) -> Vec<EventPlan> {
+        let starts = self.sessions.iter().enumerate();
+        starts
+            .filter_map(|(session, plan)| {
+                plan.start.map(|seconds| EventPlan {
+                    session,
+                    after: seconds * SECOND,
+                    kind: Kind::Start,
+                    rank: 1,
+                    has_text_id: false,
+                    zone: 0,
+                    names: None,
+                })
+            })
+            .collect()
     }
 
     fn event(&self, plan: &EventPlan, now: Micros) -> Happening {
