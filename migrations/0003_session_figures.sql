@@ -172,6 +172,8 @@ CREATE INDEX stored_session_students_by_student ON stored_session_students (tena
 -- OFFSET 0 keeps the planner from pulling a LATERAL part up, where the session's key would no longer reach the facts.
 -- So does ORDER BY, which besides lets a filter on question or student through: with 1,000 stale sessions the figures
 -- of one question take 0.16 s instead of 1.2 s.
+-- The keys of that part are compared once more outside, so that a filter on session or tenant chooses among the stale
+-- sessions before any is computed.
 CREATE VIEW session_figures AS
 SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, r.*
 FROM stored_session_figures r
@@ -182,7 +184,8 @@ SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, c.*
 FROM stale_sessions z
 JOIN sessions s USING (tenant_id, session_id),
 LATERAL (SELECT * FROM computed_session_figures d
-         WHERE d.tenant_id = z.tenant_id AND d.session_id = z.session_id OFFSET 0) AS c;
+         WHERE d.tenant_id = z.tenant_id AND d.session_id = z.session_id OFFSET 0) AS c
+WHERE (c.tenant_id, c.session_id) = (z.tenant_id, z.session_id);
 
 CREATE VIEW session_questions AS
 SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, r.*
@@ -194,7 +197,8 @@ SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, c.*
 FROM stale_sessions z
 JOIN sessions s USING (tenant_id, session_id),
 LATERAL (SELECT * FROM computed_session_questions d
-         WHERE d.tenant_id = z.tenant_id AND d.session_id = z.session_id ORDER BY d.question_id) AS c;
+         WHERE d.tenant_id = z.tenant_id AND d.session_id = z.session_id ORDER BY d.question_id) AS c
+WHERE (c.tenant_id, c.session_id) = (z.tenant_id, z.session_id);
 
 CREATE VIEW session_students AS
 SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, r.*
@@ -206,7 +210,8 @@ SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, c.*
 FROM stale_sessions z
 JOIN sessions s USING (tenant_id, session_id),
 LATERAL (SELECT * FROM computed_session_students d
-         WHERE d.tenant_id = z.tenant_id AND d.session_id = z.session_id ORDER BY d.student_id) AS c;
+         WHERE d.tenant_id = z.tenant_id AND d.session_id = z.session_id ORDER BY d.student_id) AS c
+WHERE (c.tenant_id, c.session_id) = (z.tenant_id, z.session_id);
 
 -- Every session that is there before this migration has no stored figures yet.
 INSERT INTO stale_sessions (tenant_id, session_id, facts_version)

@@ -63,7 +63,8 @@ async fn the_catalogues_key_beats_the_one_that_a_publication_carries() {
     world
         .db
         .execute(&format!(
-            "UPDATE questions SET correct_answer = 'C' WHERE question_id = '{question}'"
+            "UPDATE questions SET correct_answer = 'C' WHERE question_id = '{question}';
+             SELECT outdate_sessions(array_agg(tenant_id), array_agg(session_id)) FROM sessions"
         ))
         .await;
     assert_eq!(correct(&report(&world, question).await), 1);
