@@ -66,6 +66,9 @@ pub struct ServerConfig {
     /// The direct path.
     #[command(flatten)]
     pub ingest: IngestConfig,
+    /// Stored figures.
+    #[command(flatten)]
+    pub refresh: RefreshConfig,
     /// Whether events go by way of Kafka.
     #[command(flatten)]
     pub kafka_mode: KafkaModeConfig,
@@ -96,6 +99,9 @@ pub struct ConsumerProgramConfig {
     /// PostgreSQL.
     #[command(flatten)]
     pub database: DatabaseConfig,
+    /// Stored figures.
+    #[command(flatten)]
+    pub refresh: RefreshConfig,
     /// The topics.
     #[command(flatten)]
     pub topics: TopicConfig,
@@ -221,6 +227,23 @@ pub struct IngestConfig {
     /// Most events waiting for the direct path; one more is answered 503.
     #[arg(long, env = "DIRECT_QUEUE_EVENTS_MAX", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub direct_queue_events_max: u32,
+}
+
+/// When the stored figures of a session follow its facts. Reports are exact either way; they read stored figures faster.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Stored figures")]
+pub struct RefreshConfig {
+    /// Keep the stored figures of sessions up in this process; only the exact text `true` switches it on. One process
+    /// is enough, several share the work.
+    #[arg(long, env = "REFRESH_ENABLED", default_value = "true", value_parser = parse_switch, action = clap::ArgAction::Set)]
+    pub refresh_enabled: bool,
+    /// Silence of a session after which its figures are stored, in milliseconds.
+    #[arg(long, env = "REFRESH_QUIET_MS", default_value_t = 2_000)]
+    pub refresh_quiet_ms: u64,
+    /// Time after which the figures of a session are stored that gets events all along, or while writers are busy, in
+    /// milliseconds.
+    #[arg(long, env = "REFRESH_STALE_MAX_MS", default_value_t = 20_000)]
+    pub refresh_stale_max_ms: u64,
 }
 
 /// Whether events go by way of Kafka, and when they stop doing so.

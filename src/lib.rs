@@ -12,6 +12,7 @@
 //! - [`store`]: PostgreSQL; the schema, the connections, the one door for events, catalogue, accounts, tenants.
 //! - [`sink`]: where accepted events go; direct, Kafka, and when one stands in for the other.
 //! - [`consumer`]: from the topic into PostgreSQL; what a batch of records means.
+//! - [`refresh`]: keeps the stored figures of sessions up with their facts, in the background.
 //! - [`report`]: the reports, one file each, and what they share.
 //! - [`auth`]: who may do what; tokens, scopes, roles, passwords, the rules of an account.
 //! - [`http`]: the API; routes, extractors, the one map from errors to answers.
@@ -29,6 +30,7 @@ pub mod ctl;
 pub mod event;
 pub mod http;
 pub mod metrics;
+pub mod refresh;
 pub mod report;
 pub mod shutdown;
 pub mod sink;

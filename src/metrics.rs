@@ -30,6 +30,11 @@ const WRITE_SECONDS: &str = "ingestor_store_write_seconds";
 const WRITE_EVENTS: &str = "ingestor_store_write_batch_events";
 const DIRECT_WAITING: &str = "ingestor_direct_queue_events";
 const FRESHNESS: &str = "ingestor_event_freshness_seconds";
+const REFRESH_BEHIND: &str = "ingestor_refresh_sessions_behind";
+const REFRESH_OLDEST: &str = "ingestor_refresh_oldest_seconds";
+const REFRESHED: &str = "ingestor_refresh_sessions_total";
+const REFRESH_POSTPONED: &str = "ingestor_refresh_sessions_postponed_total";
+const REFRESH_SECONDS: &str = "ingestor_refresh_seconds";
 const HTTP_SECONDS: &str = "ingestor_http_request_seconds";
 const TOKEN_CHECKS: &str = "ingestor_auth_token_checks_total";
 
@@ -75,6 +80,28 @@ pub(crate) fn describe() {
         FRESHNESS,
         Unit::Seconds,
         "Time from an event's acceptance to its row."
+    );
+    describe_gauge!(
+        REFRESH_BEHIND,
+        "Sessions whose stored figures are behind their facts, in the whole database."
+    );
+    describe_gauge!(
+        REFRESH_OLDEST,
+        Unit::Seconds,
+        "How long the session has been behind that has been for longest."
+    );
+    describe_counter!(
+        REFRESHED,
+        "Sessions whose stored figures this process brought up to their facts."
+    );
+    describe_counter!(
+        REFRESH_POSTPONED,
+        "Sessions whose figures could not be computed; they are tried again later."
+    );
+    describe_histogram!(
+        REFRESH_SECONDS,
+        Unit::Seconds,
+        "Time of one transaction that stores figures."
     );
     describe_histogram!(
         HTTP_SECONDS,
@@ -142,6 +169,33 @@ pub(crate) fn events_fresh(ages: impl Iterator<Item = time::Duration>) {
 pub(crate) fn direct_waiting(events: usize) {
     #[expect(clippy::cast_precision_loss, reason = "bounded by the queue")]
     gauge!(DIRECT_WAITING).set(events as f64);
+}
+
+/// A refresher begins its work; from now on its counters can be told from missing ones.
+pub(crate) fn refresher_started() {
+    counter!(REFRESHED).increment(0);
+    counter!(REFRESH_POSTPONED).increment(0);
+}
+
+/// How far the stored figures are behind.
+pub(crate) fn figures_behind(sessions: i64, oldest_seconds: f64) {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "nobody has 2^53 sessions, least of all behind"
+    )]
+    gauge!(REFRESH_BEHIND).set(sessions as f64);
+    gauge!(REFRESH_OLDEST).set(oldest_seconds);
+}
+
+/// A group of sessions was refreshed.
+pub(crate) fn figures_refreshed(sessions: usize, took: Duration) {
+    counter!(REFRESHED).increment(sessions as u64);
+    histogram!(REFRESH_SECONDS).record(took);
+}
+
+/// The figures of a session could not be computed.
+pub(crate) fn figures_postponed() {
+    counter!(REFRESH_POSTPONED).increment(1);
 }
 
 /// A request was answered.

@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use analytics_ingestor::config::{self, ConsumerProgramConfig};
 use analytics_ingestor::consumer::EventHandler;
 use analytics_ingestor::http::{Probes, probes_router};
+use analytics_ingestor::refresh::Refresher;
 use analytics_ingestor::store::{self, EventWriter, Purpose};
 use analytics_ingestor::{shutdown, telemetry};
 use anyhow::Context;
@@ -57,10 +58,14 @@ async fn main() -> anyhow::Result<()> {
         consumer: consumer.health(),
         metrics,
     };
+    let refresher = Refresher::start(&config.database, config.refresh)?;
     tokio::select! {
         // The probes answer for as long as the consumer runs, its draining included.
         served = axum::serve(listener, probes_router(probes)).into_future() => served.context("the probes ended")?,
         ran = consumer.run(shutdown) => ran?,
+    }
+    if let Some(refresher) = refresher {
+        refresher.stop().await;
     }
     info!("stopped; everything that was stored is committed");
     Ok(())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use analytics_ingestor::config::{self, ServerConfig};
 use analytics_ingestor::http::{self, AppState};
+use analytics_ingestor::refresh::Refresher;
 use analytics_ingestor::{shutdown, telemetry};
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -27,7 +28,11 @@ async fn main() -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
+    let refresher = Refresher::start(&config.database, config.refresh)?;
     let finish_within = Duration::from_millis(config.http.shutdown_timeout_ms);
     http::serve(listener, state, shutdown, finish_within).await?;
+    if let Some(refresher) = refresher {
+        refresher.stop().await;
+    }
     Ok(())
 }

@@ -38,28 +38,44 @@ pub enum Purpose {
     Write,
     /// Reports, logins and health: as many as the configuration allows.
     Read,
+    /// Keeping stored figures up: one connection, so that it takes none from the other two.
+    Refresh,
 }
+
+/// Most time for bringing one group of sessions up to their facts; a group takes a tenth of a second as a rule.
+const REFRESH_TIMEOUT_MS: u64 = 30_000;
+
+/// The name of the writing connections at the server, by which a refresher sees that writers are at work.
+const WRITER: &str = "analytics-ingestor write";
 
 /// Opens a pool without connecting yet, so that a process can start while the database is away.
 ///
 /// # Errors
 /// If the connection URL cannot be read.
 pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool, sqlx::Error> {
-    let (connections_max, statement_timeout_ms) = match purpose {
+    let (name, connections_max, statement_timeout_ms) = match purpose {
         Purpose::Write => (
+            WRITER,
             config.database_write_connections_max,
             config.database_write_timeout_ms,
         ),
         Purpose::Read => (
+            "analytics-ingestor",
             config.database_connections_max,
             config.database_read_timeout_ms,
         ),
+        Purpose::Refresh => ("analytics-ingestor refresh", 1, REFRESH_TIMEOUT_MS),
+    };
+    // An acknowledgement promises that the event is on disk, whatever the role's default is. Stored figures promise
+    // nothing: a crash that takes them back takes back with them that the session is up to date.
+    let synchronous_commit = match purpose {
+        Purpose::Write | Purpose::Read => "on",
+        Purpose::Refresh => "off",
     };
     let options: PgConnectOptions = config.database_url.expose_secret().parse()?;
-    let mut options = options.application_name("analytics-ingestor").options([
+    let mut options = options.application_name(name).options([
         ("statement_timeout", statement_timeout_ms.to_string()),
-        // An acknowledgement promises that the event is on disk, whatever the role's default is.
-        ("synchronous_commit", "on".to_owned()),
+        ("synchronous_commit", synchronous_commit.to_owned()),
         // Short statements over indexes: compiling them costs more than it saves.
         ("jit", "off".to_owned()),
     ]);

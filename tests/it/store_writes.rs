@@ -37,7 +37,7 @@ async fn transactions(db: &TestDb, pool: PgPool) -> i64 {
     pool.close().await;
     let others = format!(
         "SELECT count(*) FROM pg_stat_activity
-         WHERE datname = '{}' AND application_name = 'analytics-ingestor'",
+         WHERE datname = '{}' AND application_name = 'analytics-ingestor write'",
         db.name()
     );
     eventually("the writer's connections are gone", PATIENCE, || async {

@@ -175,6 +175,11 @@ impl TestDb {
         &self.name
     }
 
+    /// The settings of a program that works on it.
+    pub(crate) fn config(&self) -> DatabaseConfig {
+        config(&self.url(), 4)
+    }
+
     /// A pool as the programs use it for writing, with so many connections.
     pub(crate) fn write_pool(&self, connections: u32) -> PgPool {
         write_pool(&self.url(), connections)
@@ -219,7 +224,11 @@ impl TestDb {
 
 /// A pool as the programs use it for writing.
 pub(crate) fn write_pool(url: &str, connections: u32) -> PgPool {
-    let connections = connections.to_string();
+    store::connect_lazy(&config(url, connections), Purpose::Write).expect("the URL is well formed")
+}
+
+fn config(url: &str, write_connections: u32) -> DatabaseConfig {
+    let connections = write_connections.to_string();
     let arguments = [
         "it",
         "--database-url",
@@ -228,7 +237,7 @@ pub(crate) fn write_pool(url: &str, connections: u32) -> PgPool {
         &connections,
     ];
     let environment = Environment::try_parse_from(arguments).expect("the arguments are good");
-    store::connect_lazy(&environment.database, Purpose::Write).expect("the URL is well formed")
+    environment.database
 }
 
 /// The one number that a query yields.

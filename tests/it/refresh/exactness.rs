@@ -2,37 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use analytics_ingestor::event::Event;
 use analytics_ingestor::store::figures::refresh_stale;
 use fastrand::Rng;
 use uuid::Uuid;
 
-use super::world::{session, some_events, wrong_rows};
+use super::world::{assert_all_stored, session, some_events, stale, write, wrong};
 use crate::harness::TestDb;
 use crate::harness::event::{a_publication, an_answer};
-
-async fn write(db: &TestDb, events: &[Event]) {
-    let written = db.writer(1).write_batch(events, None).await;
-    written.expect("the database takes events");
-}
-
-async fn wrong(db: &TestDb) -> Vec<String> {
-    wrong_rows(&mut db.pool.acquire().await.unwrap()).await
-}
-
-async fn stale(db: &TestDb) -> i64 {
-    db.number("SELECT count(*) FROM stale_sessions").await
-}
-
-/// Every session has its figures stored, and all that is stored is right.
-async fn assert_all_stored(db: &TestDb) {
-    assert_eq!(stale(db).await, 0);
-    let unstored = "SELECT count(*) FROM sessions s
-                    LEFT JOIN stored_session_figures r USING (tenant_id, session_id)
-                    WHERE r.of_version IS DISTINCT FROM s.facts_version";
-    assert_eq!(db.number(unstored).await, 0);
-    assert_eq!(wrong(db).await, Vec::<String>::new());
-}
 
 #[tokio::test]
 async fn the_stored_figures_follow_any_facts_that_come() {

@@ -5,6 +5,7 @@ use fastrand::Rng;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::harness::TestDb;
 use crate::harness::event::{a_publication, a_start, an_answer, an_end};
 
 const SESSIONS: u8 = 6;
@@ -65,4 +66,27 @@ pub(crate) async fn wrong_rows(connection: &mut PgConnection) -> Vec<String> {
         .fetch_all(connection)
         .await
         .expect("the figures can be read")
+}
+
+pub(crate) async fn write(db: &TestDb, events: &[Event]) {
+    let written = db.writer(1).write_batch(events, None).await;
+    written.expect("the database takes events");
+}
+
+pub(crate) async fn wrong(db: &TestDb) -> Vec<String> {
+    wrong_rows(&mut db.pool.acquire().await.unwrap()).await
+}
+
+pub(crate) async fn stale(db: &TestDb) -> i64 {
+    db.number("SELECT count(*) FROM stale_sessions").await
+}
+
+/// Every session has its figures stored, and all that is stored is right.
+pub(crate) async fn assert_all_stored(db: &TestDb) {
+    assert_eq!(stale(db).await, 0);
+    let unstored = "SELECT count(*) FROM sessions s
+                    LEFT JOIN stored_session_figures r USING (tenant_id, session_id)
+                    WHERE r.of_version IS DISTINCT FROM s.facts_version";
+    assert_eq!(db.number(unstored).await, 0);
+    assert_eq!(wrong(db).await, Vec::<String>::new());
 }
