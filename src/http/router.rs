@@ -16,10 +16,13 @@ use super::state::AppState;
 use super::{auth, catalogue, event, health, middleware};
 use crate::report::active_participants::ActiveParticipants;
 use crate::report::class_performance_summary::ClassPerformanceSummary;
+use crate::report::classroom_engagement::ClassroomEngagement;
+use crate::report::classroom_engagement_history::ClassroomEngagementHistory;
 use crate::report::classroom_overview::ClassroomOverview;
 use crate::report::classroom_sessions::ClassroomSessions;
 use crate::report::classroom_student_rankings::ClassroomStudentRankings;
 use crate::report::completion_rate::CompletionRate;
+use crate::report::content_effectiveness::ContentEffectiveness;
 use crate::report::dropoff_analysis::DropoffAnalysis;
 use crate::report::latency_analysis::LatencyAnalysis;
 use crate::report::question_analysis::QuestionAnalysis;
@@ -30,6 +33,8 @@ use crate::report::quiz_summary::QuizSummary;
 use crate::report::response_rate::ResponseRate;
 use crate::report::session_student_rankings::SessionStudentRankings;
 use crate::report::student_activity_summary::StudentActivitySummary;
+use crate::report::student_performance::StudentPerformance;
+use crate::report::student_performance_list::StudentPerformanceList;
 use crate::report::timeout_analysis::TimeoutAnalysis;
 
 /// The routes over their state.
@@ -44,11 +49,31 @@ pub fn router(state: AppState) -> Router {
             "/questions-per-minute",
             get(show_report::<QuestionsPerMinute>),
         )
+        .route(
+            "/student-performance",
+            get(show_report::<StudentPerformance>),
+        )
+        .route(
+            "/classroom-engagement",
+            get(show_report::<ClassroomEngagement>),
+        )
+        .route(
+            "/content-effectiveness",
+            get(show_report::<ContentEffectiveness>),
+        )
         .route("/response-rate", get(show_report::<ResponseRate>))
         .route("/latency-analysis", get(show_report::<LatencyAnalysis>))
         .route("/timeout-analysis", get(show_report::<TimeoutAnalysis>))
         .route("/completion-rate", get(show_report::<CompletionRate>))
         .route("/dropoff-analysis", get(show_report::<DropoffAnalysis>))
+        .route(
+            "/student-performance-list",
+            get(show_report::<StudentPerformanceList>),
+        )
+        .route(
+            "/classroom-engagement-history",
+            get(show_report::<ClassroomEngagementHistory>),
+        )
         .route("/quiz-summary", get(show_report::<QuizSummary>))
         .route("/question-analysis", get(show_report::<QuestionAnalysis>))
         .route(

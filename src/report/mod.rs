@@ -2,17 +2,21 @@
 //!
 //! A report is a type that says which parameters it takes ([`Report::params`]) and how it is loaded
 //! ([`Report::load`]); it serializes into the body of the contract's section 8. What several reports share is in
-//! [`params`], [`paging`], [`number`], [`duration`], [`trend`] and [`mean_latency`], and, as SQL, in the
+//! [`params`], [`paging`], [`number`], [`duration`], [`trend`], [`mean_latency`] and [`engagement`], and, as SQL, in the
 //! views of `migrations/0002` and `0003`. A new report is a file here and a line in the router. No HTTP.
 
 pub mod active_participants;
 pub mod class_performance_summary;
+pub mod classroom_engagement;
+pub mod classroom_engagement_history;
 pub mod classroom_overview;
 pub mod classroom_sessions;
 pub mod classroom_student_rankings;
 pub mod completion_rate;
+pub mod content_effectiveness;
 pub mod dropoff_analysis;
 pub mod duration;
+pub mod engagement;
 pub mod latency_analysis;
 pub mod mean_latency;
 pub mod number;
@@ -30,6 +34,8 @@ pub mod response_rate;
 mod session_list;
 pub mod session_student_rankings;
 pub mod student_activity_summary;
+pub mod student_performance;
+pub mod student_performance_list;
 mod student_ranking;
 pub mod timeout_analysis;
 pub mod trend;

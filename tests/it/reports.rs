@@ -2,8 +2,11 @@
 
 mod active_participants;
 mod class_performance_summary;
+mod classroom_engagement;
+mod classroom_engagement_history;
 mod classroom_overview;
 mod completion_rate;
+mod content_effectiveness;
 mod dropoff_analysis;
 mod failures;
 mod fixtures;
@@ -18,10 +21,13 @@ mod quiz_summary;
 mod response_rate;
 mod session_lists;
 mod student_activity_summary;
+mod student_performance;
+mod student_performance_list;
 mod student_rankings;
 mod tenants;
 mod timeout_analysis;
 
+use analytics_ingestor::store::figures;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -62,15 +68,10 @@ impl World {
     /// The report while sessions are ahead of their stored figures; it must be the same once they are not.
     async fn settled_report(&self, name: &str, params: &[(&str, &str)]) -> Value {
         let computed = self.report(name, params).await;
-        self.db
-            .execute(
-                "TRUNCATE stored_session_figures, stored_session_questions, stored_session_students;
-                 INSERT INTO stored_session_figures SELECT * FROM computed_session_figures;
-                 INSERT INTO stored_session_questions SELECT * FROM computed_session_questions;
-                 INSERT INTO stored_session_students SELECT * FROM computed_session_students;
-                 DELETE FROM stale_sessions",
-            )
-            .await;
+        let refreshed = figures::refresh_stale(&self.db.pool, usize::MAX).await;
+        refreshed.expect("the figures can be refreshed");
+        let stale = self.db.number("SELECT count(*) FROM stale_sessions").await;
+        assert_eq!(stale, 0);
         let stored = self.report(name, params).await;
         assert_eq!(stored, computed, "{name} {params:?}");
         stored

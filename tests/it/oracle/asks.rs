@@ -11,14 +11,19 @@ const UNKNOWN: u8 = 200;
 const PAIRS: usize = 8;
 
 /// The reports that the server has by now.
-pub(super) const SERVED: [&str; 18] = [
+pub(super) const SERVED: [&str; 23] = [
     "active-participants",
     "questions-per-minute",
+    "student-performance",
+    "classroom-engagement",
+    "content-effectiveness",
     "response-rate",
     "latency-analysis",
     "timeout-analysis",
     "completion-rate",
     "dropoff-analysis",
+    "student-performance-list",
+    "classroom-engagement-history",
     "quiz-summary",
     "question-analysis",
     "quiz-questions-list",

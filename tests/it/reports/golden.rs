@@ -68,7 +68,15 @@ fn one_page(rows: usize) -> Value {
 async fn after_the_kafka_scripts_publication_only_pace_and_last_activity_move() {
     let golden = Golden::fresh().await;
     let at = OffsetDateTime::now_utc();
-    let reports: [(&str, &[(&str, u8)]); 13] = [
+    let reports: [(&str, &[(&str, u8)]); 18] = [
+        (
+            "student-performance",
+            &[("student_id", 40), ("classroom_id", 20)],
+        ),
+        ("classroom-engagement", &[("classroom_id", 20)]),
+        ("content-effectiveness", &[("quiz_id", 10)]),
+        ("student-performance-list", &[("classroom_id", 20)]),
+        ("classroom-engagement-history", &[("classroom_id", 20)]),
         ("response-rate", &[("session_id", 0), ("question_id", 30)]),
         ("response-rate", &[("session_id", 0), ("question_id", 31)]),
         (

@@ -12,6 +12,7 @@ async fn a_missing_or_unreadable_id_is_400_with_the_text_of_the_contract() {
     let db = TestDb::new().await;
     let app = App::direct(&db).await;
     let pair = "session_id and question_id are required";
+    let student_pair = "student_id and classroom_id are required";
     for (name, params, error) in [
         ("active-participants", &[][..], "session_id is required"),
         (
@@ -43,6 +44,19 @@ async fn a_missing_or_unreadable_id_is_400_with_the_text_of_the_contract() {
         ),
         ("completion-rate", &[], "session_id is required"),
         ("dropoff-analysis", &[], "session_id is required"),
+        ("student-performance", &[("student_id", ID)], student_pair),
+        (
+            "classroom-engagement",
+            &[("date_range", "7d")],
+            "classroom_id is required",
+        ),
+        ("content-effectiveness", &[], "quiz_id is required"),
+        ("student-performance-list", &[], "classroom_id is required"),
+        (
+            "classroom-engagement-history",
+            &[],
+            "classroom_id is required",
+        ),
         ("latency-analysis", &[("question_id", ID)], pair),
         ("timeout-analysis", &[("session_id", ID)], pair),
         ("response-rate", &[], pair),
@@ -213,6 +227,33 @@ async fn a_time_range_that_cannot_be_read_or_is_absurd_is_400() {
 }
 
 #[tokio::test]
+async fn a_date_range_that_cannot_be_read_or_is_absurd_is_400() {
+    let db = TestDb::new().await;
+    let app = App::direct(&db).await;
+    for name in ["classroom-engagement", "classroom-engagement-history"] {
+        for range in ["soon", "7", "d", "-7d", "1.5d", "7w", "36600d"] {
+            let params = [("classroom_id", ID), ("date_range", range)];
+            let reply = app.report(name, &params).await;
+            reply.refuses(400, "invalid_parameter", Some("date_range"));
+            let body = reply.json();
+            assert_eq!(body["error"], "invalid date_range format", "{range}");
+        }
+        for (range, echo) in [
+            (None, "168h0m0s"),
+            (Some("30d"), "720h0m0s"),
+            (Some("24h"), "24h0m0s"),
+            (Some("90m"), "1h30m0s"),
+            (Some("0s"), "0s"),
+            (Some("36525d"), "876600h0m0s"),
+        ] {
+            let params = [("classroom_id", ID), ("date_range", range.unwrap_or(""))];
+            let body = app.report(name, &params).await.expect(200);
+            assert_eq!(body["date_range"], echo, "{range:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_earliest_and_latest_times_and_the_longest_timer_break_no_report() {
     let db = TestDb::new().await;
     let app = App::direct(&db).await;
@@ -250,6 +291,7 @@ async fn the_earliest_and_latest_times_and_the_longest_timer_break_no_report() {
         ("classroom_id", &classroom),
         ("student_id", ID),
         ("time_range", "36500d"),
+        ("date_range", "36500d"),
     ];
     for name in [
         "active-participants",
@@ -269,6 +311,11 @@ async fn the_earliest_and_latest_times_and_the_longest_timer_break_no_report() {
         "classroom-overview",
         "class-performance-summary",
         "student-activity-summary",
+        "student-performance",
+        "classroom-engagement",
+        "content-effectiveness",
+        "student-performance-list",
+        "classroom-engagement-history",
     ] {
         app.report(name, &params).await.expect(200);
     }
