@@ -1,5 +1,8 @@
 //! The stored figures: what a refresh leaves, and what happens while it runs.
 
+mod altered;
 mod background;
 mod exactness;
+mod interleaving;
+mod storm;
 mod world;

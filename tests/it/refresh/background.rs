@@ -48,19 +48,20 @@ async fn age(db: &TestDb, number: u8, behind: i64, quiet: i64) {
 #[tokio::test]
 async fn a_session_is_due_when_it_is_quiet_or_has_been_behind_for_long() {
     let db = TestDb::new().await;
+    // In thousands of seconds, which no pause of this test comes near.
     for (number, behind, quiet) in [(0, 1, 1), (1, 15, 5), (2, 40, 1), (3, 60, 1), (4, 3, 3)] {
         answer_in(&db, number).await;
-        age(&db, number, behind, quiet).await;
+        age(&db, number, behind * 1_000, quiet * 1_000).await;
     }
-    let stale = Duration::from_secs(30);
+    let stale = Duration::from_secs(30_000);
     let after = |quiet| Due { quiet, stale };
-    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let thousand = |thousand: u64| Some(Duration::from_secs(thousand * 1_000));
     for (due, without, expected) in [
-        (after(seconds(2)), vec![], vec![3, 2, 1, 4]),
-        (after(seconds(4)), vec![], vec![3, 2, 1]),
+        (after(thousand(2)), vec![], vec![3, 2, 1, 4]),
+        (after(thousand(4)), vec![], vec![3, 2, 1]),
         (after(None), vec![], vec![3, 2]),
         (after(None), vec![3], vec![2]),
-        (after(seconds(2)), vec![2, 1], vec![3, 4]),
+        (after(thousand(2)), vec![2, 1], vec![3, 4]),
     ] {
         let keys = |numbers: Vec<u8>| -> Vec<(i32, Uuid)> {
             numbers.into_iter().map(|n| (1, session(n))).collect()
@@ -68,7 +69,9 @@ async fn a_session_is_due_when_it_is_quiet_or_has_been_behind_for_long() {
         let listed = list_due(&db.pool, due, &keys(without), 10).await.unwrap();
         assert_eq!(listed, keys(expected), "{due:?}");
     }
-    let of_two = list_due(&db.pool, after(seconds(2)), &[], 2).await.unwrap();
+    let of_two = list_due(&db.pool, after(thousand(2)), &[], 2)
+        .await
+        .unwrap();
     assert_eq!(of_two, [(1, session(3)), (1, session(2))]);
 }
 

@@ -9,9 +9,9 @@ use crate::harness::TestDb;
 use crate::harness::event::{a_publication, a_start, an_answer, an_end};
 
 const SESSIONS: u8 = 6;
-const QUESTIONS: u8 = 5;
+pub(crate) const QUESTIONS: u8 = 5;
 const STUDENTS: u8 = 6;
-const TEXTS: [&str; 4] = ["A", "B", " A\t", "C"];
+pub(crate) const TEXTS: [&str; 4] = ["A", "B", " A\t", "C"];
 
 pub(crate) fn id(kind: u8, number: u8) -> Uuid {
     Uuid::from_u128(u128::from(kind) << 64 | u128::from(number))
