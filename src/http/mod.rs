@@ -5,6 +5,7 @@ mod answer;
 mod auth;
 mod body;
 mod catalogue;
+mod docs;
 mod error;
 mod event;
 mod extract;

@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::query::show_query;
 use super::report::show_report;
 use super::state::AppState;
-use super::{auth, catalogue, event, health, middleware};
+use super::{auth, catalogue, docs, event, health, middleware};
 use crate::report::active_participants::ActiveParticipants;
 use crate::report::class_performance_summary::ClassPerformanceSummary;
 use crate::report::classroom_engagement::ClassroomEngagement;
@@ -119,6 +119,8 @@ pub fn router(state: AppState) -> Router {
         .route("/livez", get(health::show_liveness))
         .route("/readyz", get(health::show_readiness))
         .route("/metrics", get(health::show_metrics))
+        .route("/openapi.json", get(docs::show_openapi))
+        .route("/docs", get(docs::show_docs))
         .fallback(answer_unknown)
         .method_not_allowed_fallback(answer_unknown)
         .layer(CatchPanicLayer::custom(middleware::answer_panic))

@@ -16,6 +16,7 @@ mod batches;
 mod catalogue;
 mod convergence;
 mod ctl;
+mod docs;
 mod faults;
 mod garbage;
 mod ground_rules;

@@ -151,8 +151,8 @@ async fn keep(world: &World, keeper: u128, round: u128, classrooms: bool) {
             (classroom_path(classroom), classroom_of(&students))
         } else {
             let listed = (0..QUESTIONS)
-                .filter(|question| (question + keeper) % 2 == 0 || question % 3 == number);
-            let key = (number == 0 && round % 5 == 0).then_some("A");
+                .filter(|question| (question + keeper).is_multiple_of(2) || question % 3 == number);
+            let key = (number == 0 && round.is_multiple_of(5)).then_some("A");
             let questions: Vec<_> = listed
                 .map(|question| (shared(3, round, question), key))
                 .collect();
@@ -194,7 +194,7 @@ async fn event_writers_and_catalogue_changes_that_name_the_same_new_things_do_no
         working.push(tokio::spawn(async move {
             for round in 0..ROUNDS {
                 together.wait().await;
-                let classrooms_first = (round + keeper) % 2 == 0;
+                let classrooms_first = (round + keeper).is_multiple_of(2);
                 keep(&world, keeper, round, classrooms_first).await;
                 keep(&world, keeper, round, !classrooms_first).await;
             }

@@ -61,11 +61,21 @@ impl Setup {
         self
     }
 
-    pub(crate) async fn start(self) -> App {
+    fn config(&self) -> ServerConfig {
         let config =
             ServerConfig::try_parse_from(&self.arguments).unwrap_or_else(|error| panic!("{error}"));
         config.check().expect("the settings go together");
-        let state = AppState::assemble(&config, metrics()).expect("the application is assembled");
+        config
+    }
+
+    /// The application, not served.
+    pub(crate) fn assemble(&self) -> AppState {
+        AppState::assemble(&self.config(), metrics()).expect("the application is assembled")
+    }
+
+    pub(crate) async fn start(self) -> App {
+        let config = self.config();
+        let state = self.assemble();
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
             .expect("a port is free");
