@@ -128,7 +128,10 @@ SELECT s.tenant_id, s.session_id, s.facts_version AS of_version,
        coalesce(a.timed, 0) AS timed, coalesce(a.latency_us, 0) AS latency_us, coalesce(a.attempts, 0) AS attempts,
        coalesce(a.late, 0) AS late, coalesce(a.students, 0) AS students, a.first_at, a.last_at,
        coalesce(p.publications, 0) AS publications, coalesce(p.published_questions, 0) AS published_questions,
-       p.first_published_at, p.last_published_at, coalesce(p.peak_per_minute, 0) AS peak_per_minute
+       p.first_published_at, p.last_published_at, coalesce(p.peak_per_minute, 0) AS peak_per_minute,
+       -- The event ids of the attempts that do not count, for whoever reads the answers of many sessions: leaving these
+       -- out is much cheaper than ranking all attempts again.
+       coalesce(a.superseded, '{}') AS superseded
 FROM sessions s
 LEFT JOIN (
     SELECT tenant_id, session_id,
@@ -141,7 +144,8 @@ LEFT JOIN (
            count(*) FILTER (WHERE is_effective AND is_late) AS late,
            count(DISTINCT student_id) AS students,
            min(submitted_at) FILTER (WHERE is_effective) AS first_at,
-           max(submitted_at) AS last_at
+           max(submitted_at) AS last_at,
+           array_agg(event_id ORDER BY event_id) FILTER (WHERE NOT is_effective) AS superseded
     FROM ranked_attempts
     GROUP BY tenant_id, session_id
 ) AS a ON (a.tenant_id, a.session_id) = (s.tenant_id, s.session_id)

@@ -96,11 +96,12 @@ BEGIN
         SELECT (computed).* FROM figures WHERE NOT (computed IS NULL)
         ON CONFLICT (tenant_id, session_id) DO UPDATE SET
             (of_version, answers, graded, correct, timed, latency_us, attempts, late, students, first_at, last_at,
-             publications, published_questions, first_published_at, last_published_at, peak_per_minute)
+             publications, published_questions, first_published_at, last_published_at, peak_per_minute, superseded)
             = (excluded.of_version, excluded.answers, excluded.graded, excluded.correct, excluded.timed,
                excluded.latency_us, excluded.attempts, excluded.late, excluded.students, excluded.first_at,
                excluded.last_at, excluded.publications, excluded.published_questions, excluded.first_published_at,
-               excluded.last_published_at, excluded.peak_per_minute)
+               excluded.last_published_at, excluded.peak_per_minute,
+               excluded.superseded)
     ),
     kept_questions AS (
         INSERT INTO stored_session_questions

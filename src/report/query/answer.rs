@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::ROWS_MAX;
 use super::dimension::{Kind, Value};
+use super::filters::Bind;
 use super::measure::Unit;
 use super::parse::{Query, Request};
-use super::statement::{Bind, Statement};
+use super::statement::Statement;
 use crate::report::number::Hundredths;
 use crate::tenant::Tenant;
 

@@ -54,6 +54,16 @@ pub(super) enum Value {
     Day(Date),
 }
 
+/// A table with ids and names.
+pub(super) struct Lookup {
+    pub(super) table: &'static str,
+    pub(super) id: &'static str,
+    pub(super) name: &'static str,
+}
+
+/// A student without a name.
+const UNKNOWN: &str = "Unknown";
+
 impl Dimension {
     pub(super) const ALL: [Self; 21] = [
         Self::SessionId,
@@ -168,6 +178,23 @@ impl Dimension {
             Self::PerformanceLevel => Some(Join::Performance),
             Self::EngagementLevel => Some(Join::Engagement),
             Self::DifficultyLevel => Some(Join::Difficulty),
+            _ => None,
+        }
+    }
+
+    /// Where the ids of what a filter names are found. Not for the name that is shown where there is none.
+    pub(super) fn lookup(self, value: &Value) -> Option<Lookup> {
+        let of = |table, id, name| Lookup { table, id, name };
+        match (self, value) {
+            (Self::ClassroomName, Value::Text(name)) if !name.is_empty() => {
+                Some(of("classrooms", "classroom_id", "name"))
+            }
+            (Self::QuizTitle, Value::Text(title)) if !title.is_empty() => {
+                Some(of("quizzes", "quiz_id", "title"))
+            }
+            (Self::StudentName, Value::Text(name)) if name != UNKNOWN => {
+                Some(of("students", "student_id", "name"))
+            }
             _ => None,
         }
     }

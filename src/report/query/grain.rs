@@ -101,21 +101,7 @@ impl Grain {
             Self::Session => "(SELECT * FROM session_figures WHERE answers > 0) a",
             Self::Student => "(SELECT * FROM session_students WHERE answers > 0) a",
             Self::Question => "(SELECT * FROM session_questions WHERE answers > 0) a",
-            Self::Answer => {
-                "(SELECT *,
-             row_number() OVER (PARTITION BY tenant_id, session_id, question_id, student_id
-                                ORDER BY submitted_at DESC, event_id DESC) AS place,
-             count(*) OVER (PARTITION BY tenant_id, session_id, question_id, student_id) AS attempts
-      FROM answers) a"
-            }
-        }
-    }
-
-    /// What picks the rows that count.
-    pub(super) fn condition(self) -> &'static str {
-        match self {
-            Self::Answer => "a.tenant_id = $1 AND a.place = 1",
-            _ => "a.tenant_id = $1",
+            Self::Answer => "answers a",
         }
     }
 }
@@ -157,10 +143,22 @@ impl Column {
         }
     }
 
+    /// Whether the sum over some answers can be taken off the sum over all.
+    pub(super) fn can_be_subtracted(self) -> bool {
+        !matches!(
+            self,
+            Self::LeastLatencyUs
+                | Self::LeastResponseUs
+                | Self::GreatestResponseUs
+                | Self::Attempts
+        )
+    }
+
     /// What adding up single answers joins.
     pub(super) fn join(self) -> Option<Join> {
         match self {
-            Self::Answers | Self::Attempts => None,
+            Self::Answers => None,
+            Self::Attempts => Some(Join::Earlier),
             Self::Graded | Self::Correct => Some(Join::Key),
             Self::PublishedAnswered => Some(Join::Published),
             _ => Some(Join::Round),
@@ -177,7 +175,7 @@ impl Column {
             Self::Timed => "count(r.published_at)".to_owned(),
             Self::LatencyUs => format!("sum({LATENCY_US})"),
             Self::LeastLatencyUs => format!("min({LATENCY_US})"),
-            Self::Attempts => "sum(a.attempts)".to_owned(),
+            Self::Attempts => "sum(1 + coalesce(er.attempts, 0))".to_owned(),
             Self::Responses => format!("count({response_us})"),
             Self::ResponseUs => format!("sum({response_us})"),
             Self::LeastResponseUs => format!("min({response_us})"),

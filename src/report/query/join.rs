@@ -14,6 +14,8 @@ pub(super) enum Join {
     Quiz,
     /// `st`, the student.
     Student,
+    /// `er`, the student's earlier attempts at the question in the session.
+    Earlier,
     /// `k`, the answer key in force.
     Key,
     /// `r`, the round that the answer falls into.
@@ -54,6 +56,9 @@ impl Join {
             Self::Student => {
                 "LEFT JOIN students st ON (st.tenant_id, st.student_id) = (a.tenant_id, a.student_id)".to_owned()
             }
+            Self::Earlier => "LEFT JOIN earlier er
+       ON (er.session_id, er.question_id, er.student_id) = (a.session_id, a.question_id, a.student_id)"
+                .to_owned(),
             Self::Key => {
                 "LEFT JOIN answer_keys k ON (k.tenant_id, k.question_id) = (a.tenant_id, a.question_id)".to_owned()
             }

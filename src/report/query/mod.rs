@@ -11,14 +11,17 @@
 //! 4. [`statement`] puts the text together, [`answer`] runs it and writes the rows.
 
 mod answer;
+mod cells;
 mod dimension;
 mod figure;
+mod filters;
 mod grain;
 mod join;
 mod measure;
 mod parse;
 mod part;
 mod statement;
+mod tables;
 
 pub use self::answer::{QueryAnswer, QueryError, answer};
 pub use self::parse::{InvalidQuery, Query, Request};

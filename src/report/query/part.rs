@@ -2,8 +2,8 @@
 
 use super::dimension::Dimension;
 use super::figure::Figure;
+use super::filters::{Filter, Filters};
 use super::grain::{Column, Grain, Keys};
-use super::statement::Filters;
 
 /// What a part counts over within each group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,10 +138,7 @@ fn group_by(d: &str) -> String {
 }
 
 /// What a publication must match to count for a group: every dimension and filter that it has a value of, too.
-pub(super) fn publications_sql(
-    dimensions: &[Dimension],
-    filters: &[(Dimension, String)],
-) -> String {
+pub(super) fn publications_sql(dimensions: &[Dimension], filters: &[Filter]) -> String {
     let of_group = dimensions
         .iter()
         .enumerate()
@@ -149,22 +146,18 @@ pub(super) fn publications_sql(
             let value = dimension.publication_sql()?;
             Some(format!("{value} IS NOT DISTINCT FROM o.d{number}"))
         });
-    let of_filters = filters.iter().filter_map(|(dimension, placeholder)| {
-        let value = dimension.publication_sql()?;
-        Some(format!("{value} = {placeholder}"))
+    let of_filters = filters.iter().filter_map(|filter| {
+        let value = filter.dimension.publication_sql()?;
+        Some(format!("{value} = {}", filter.placeholder))
     });
     let conditions: Vec<_> = of_group.chain(of_filters).collect();
-    let needs_difficulty = dimensions
-        .iter()
-        .chain(filters.iter().map(|(dimension, _)| dimension))
-        .any(|dimension| *dimension == Dimension::DifficultyLevel);
-    let join = if needs_difficulty {
+    let join = if conditions.iter().any(|condition| condition.contains("df.")) {
         "\n            LEFT JOIN difficulty df ON df.question_id = p.question_id"
     } else {
         ""
     };
     if conditions.is_empty() {
-        join.to_owned()
+        String::new()
     } else {
         format!(
             "{join}\n            WHERE {}",
