@@ -19,20 +19,20 @@ pub(super) const STUDENTS: u8 = 6;
 struct Breadth {
     texts: &'static [&'static str],
     questions: &'static [u8],
-    students: u8,
+    students: &'static [u8],
     classrooms: &'static [u8],
 }
 
 const WIDE: Breadth = Breadth {
     texts: &TEXTS,
     questions: &[0, 0, 0, 1, 1, 1, 2, 3, 4],
-    students: STUDENTS,
+    students: &[0, 1, 2, 3, 4, 5],
     classrooms: &[0, 0, 0, 1, 1, 2],
 };
 const NARROW: Breadth = Breadth {
     texts: &ABLE_TEXTS,
     questions: &[0, 0, 1, 2],
-    students: 4,
+    students: &[0, 0, 0, 1, 1, 2],
     classrooms: &[0, 0, 0, 0, 1],
 };
 
@@ -131,19 +131,26 @@ fn a_session(classrooms: &'static [u8]) -> impl Strategy<Value = SessionPlan> {
         20 * HOUR,
     ];
     let base = prop_oneof![4 => select(often.to_vec()), 1 => select(seldom.to_vec())];
-    let start = option::weighted(0.85, (-6..=0_i64).prop_map(|tens| tens * 10));
-    (select(vec![0, 0, 1]), select(classrooms), base, start).prop_map(
-        |(quiz, classroom, base, start)| SessionPlan {
+    let start = option::weighted(0.85, (-6..=3_i64).prop_map(|tens| tens * 10));
+    let publishes = prop::bool::weighted(0.85);
+    (
+        select(vec![0, 0, 1]),
+        select(classrooms),
+        base,
+        start,
+        publishes,
+    )
+        .prop_map(|(quiz, classroom, base, start, publishes)| SessionPlan {
             quiz,
             classroom,
             base: base / SECOND,
             start,
-        },
-    )
+            publishes,
+        })
 }
 
 fn an_event(breadth: Breadth) -> impl Strategy<Value = EventPlan> {
-    let names = option::weighted(0.1, (0..QUIZZES, 0..CLASSROOMS));
+    let names = option::weighted(0.2, (0..QUIZZES, 0..CLASSROOMS));
     let place = (0..7_usize, a_kind(breadth)).prop_flat_map(|(session, kind)| {
         let after = time_of(&kind);
         (Just(session), Just(kind), after)
@@ -163,27 +170,26 @@ fn an_event(breadth: Breadth) -> impl Strategy<Value = EventPlan> {
 
 /// When in its session an event happens: often at the same time as another, or exactly a minute after it.
 fn time_of(kind: &Kind) -> BoxedStrategy<Micros> {
-    let fractions = [
-        0,
-        0,
-        0,
-        0,
-        500 * MILLISECOND,
-        5 * MILLISECOND,
-        333_333,
-        1,
-        999_999,
+    let fraction = prop_oneof![
+        5 => Just(0),
+        4 => select(vec![1, 5 * MILLISECOND, 333_333, 500 * MILLISECOND, 999_999]),
     ];
-    let step = (0..14_i64, select(fractions.to_vec()))
-        .prop_map(|(tens, fraction)| tens * 10 * SECOND + fraction);
+    let tens = |end: i64| (0..end).prop_map(|tens| tens * 10 * SECOND);
     match kind {
         Kind::Start => (-6..3_i64).prop_map(|tens| tens * 10 * SECOND).boxed(),
         Kind::End => (20..400_i64).prop_map(|tens| tens * 10 * SECOND).boxed(),
-        Kind::Publish { .. } => step.boxed(),
+        Kind::Publish { .. } => {
+            let fraction = prop_oneof![3 => Just(0), 1 => fraction];
+            (tens(9), fraction)
+                .prop_map(|(tens, fraction)| tens + fraction)
+                .boxed()
+        }
         Kind::Answer { .. } => {
             let late =
                 prop_oneof![12 => Just(0), 4 => select(vec![MINUTE, 2 * HOUR, DAY, 9 * DAY])];
-            (step, late).prop_map(|(step, late)| step + late).boxed()
+            (tens(14), fraction, late)
+                .prop_map(|(tens, fraction, late)| tens + fraction + late)
+                .boxed()
         }
     }
 }
@@ -204,7 +210,7 @@ fn a_kind(breadth: Breadth) -> impl Strategy<Value = Kind> {
         });
     let answer = (
         select(breadth.questions),
-        0..breadth.students,
+        select(breadth.students),
         select(breadth.texts),
         option::weighted(0.3, 0..90_000_i64),
     )
@@ -222,7 +228,7 @@ fn a_kind(breadth: Breadth) -> impl Strategy<Value = Kind> {
     ]
 }
 
-fn an_entry(students: u8) -> impl Strategy<Value = Entry> {
+fn an_entry(students: &'static [u8]) -> impl Strategy<Value = Entry> {
     let key = option::weighted(0.6, select(KEYS.to_vec()));
     let quiz = (
         0..QUIZZES,
@@ -238,7 +244,7 @@ fn an_entry(students: u8) -> impl Strategy<Value = Entry> {
     let classroom = (
         select(vec![0, 0, 0, 1, 1, 2]),
         select(TITLES.to_vec()),
-        prop_oneof![3 => vec((0..students, name.clone()), 6..12), 1 => vec((0..STUDENTS, name), 0..4)],
+        prop_oneof![3 => vec((select(students), name.clone()), 6..12), 1 => vec((0..STUDENTS, name), 0..4)],
     )
         .prop_map(|(classroom, name, students)| Entry::Classroom {
             classroom,

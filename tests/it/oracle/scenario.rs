@@ -67,6 +67,8 @@ pub(super) struct SessionPlan {
     pub(super) base: i64,
     /// Seconds from the base, if the session is started at all. An event may start it again.
     pub(super) start: Option<i64>,
+    /// Whether any question is put to it.
+    pub(super) publishes: bool,
 }
 
 /// An event of one of the sessions.
@@ -190,6 +192,10 @@ impl Story {
         let mut seen = BTreeSet::new();
         let mut sent = Vec::new();
         for plan in self.starts().iter().chain(&self.events) {
+            let session = &self.sessions[plan.session % self.sessions.len()];
+            if matches!(plan.kind, Kind::Publish { .. }) && !session.publishes {
+                continue;
+            }
             let mut event = self.event(plan, now);
             // An id may be used again in another session, at another time: what comes first is then still certain.
             let is_free = |id: Uuid| {

@@ -226,7 +226,7 @@ fn arrivals(story: &Story, now: Micros) -> Vec<Arrival> {
     let again = story
         .copies
         .iter()
-        .map(|place| events[place % events.len()].clone());
+        .filter_map(|place| events.get(*place).cloned());
     let refreshes = story.refreshes.iter().map(|sessions| {
         let sessions: BTreeSet<Uuid> = sessions
             .iter()
