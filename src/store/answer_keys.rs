@@ -59,6 +59,11 @@ impl KeyChanges {
         self.0.is_empty()
     }
 
+    /// The tenants whose keys change.
+    pub(super) fn tenants(&self) -> BTreeSet<i32> {
+        self.0.iter().map(|(tenant, _)| *tenant).collect()
+    }
+
     fn columns(&self) -> (Vec<i32>, Vec<Uuid>) {
         self.0.iter().copied().unzip()
     }
@@ -89,37 +94,23 @@ impl KeyChanges {
     }
 }
 
-/// Takes the key locks of the tenants shared, as every writer does.
-pub(super) async fn lock_shared(
+/// Takes the key locks of a batch's tenants, exclusively of those whose keys change and shared of the others, in one
+/// order.
+///
+/// Also those of tenants without a key in the batch: the statement that writes takes them too, and it must find them
+/// held, or two batches could wait for each other's tenants.
+pub(super) async fn lock(
     connection: &mut PgConnection,
-    keyed: &CarriedKeys<'_>,
+    tenants: &BTreeSet<i32>,
+    changing: &BTreeSet<i32>,
 ) -> Result<(), sqlx::Error> {
-    lock(connection, keyed, &KeyChanges::default()).await
-}
-
-/// Takes the key locks of the tenants whose keys change exclusively, the others' shared; all in one order.
-pub(super) async fn lock_for_change(
-    connection: &mut PgConnection,
-    keyed: &CarriedKeys<'_>,
-    changes: &KeyChanges,
-) -> Result<(), sqlx::Error> {
-    lock(connection, keyed, changes).await
-}
-
-async fn lock(
-    connection: &mut PgConnection,
-    keyed: &CarriedKeys<'_>,
-    changes: &KeyChanges,
-) -> Result<(), sqlx::Error> {
-    let changing: BTreeSet<i32> = changes.0.iter().map(|(tenant, _)| *tenant).collect();
-    let tenants: BTreeSet<i32> = keyed.keys().map(|(tenant, _)| *tenant).collect();
     for tenant in tenants {
-        let statement = if changing.contains(&tenant) {
+        let statement = if changing.contains(tenant) {
             EXCLUSIVE
         } else {
             SHARED
         };
-        lock_one(connection, statement, tenant).await?;
+        lock_one(connection, statement, *tenant).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The one door for events into PostgreSQL.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
@@ -192,16 +192,20 @@ async fn write_once(
     if keyed.is_empty() {
         return execute(connection, columns, progress).await;
     }
-    let mut transaction = connection.begin().await?;
-    answer_keys::lock_shared(&mut transaction, &keyed).await?;
-    let mut changes = answer_keys::find_changes(&mut transaction, &keyed).await?;
-    if !changes.is_empty() {
+    let tenants: BTreeSet<i32> = events.iter().map(|event| event.tenant.id()).collect();
+    let mut changing = BTreeSet::new();
+    let (mut transaction, changes) = loop {
+        let mut transaction = connection.begin().await?;
+        answer_keys::lock(&mut transaction, &tenants, &changing).await?;
+        let changes = answer_keys::find_changes(&mut transaction, &keyed).await?;
+        let found = changes.tenants();
+        if found.is_subset(&changing) {
+            break (transaction, changes);
+        }
         // A shared lock is never upgraded: two writers doing so would wait for each other.
         transaction.rollback().await?;
-        transaction = connection.begin().await?;
-        answer_keys::lock_for_change(&mut transaction, &keyed, &changes).await?;
-        changes = answer_keys::find_changes(&mut transaction, &keyed).await?;
-    }
+        changing.extend(found);
+    };
     let stored = execute(&mut transaction, columns, progress).await?;
     changes.bump_sessions(&mut transaction).await?;
     transaction.commit().await?;

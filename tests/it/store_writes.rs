@@ -209,6 +209,29 @@ async fn writers_that_meet_in_opposite_orders_do_not_deadlock() {
     assert_eq!(db.deadlocks().await, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_of_two_tenants_that_change_keys_do_not_deadlock() {
+    let db = TestDb::new().await;
+    let question = Uuid::new_v4();
+    let mut writing = Vec::new();
+    for tenant in [1, 2] {
+        let writer = db.writer(1);
+        writing.push(tokio::spawn(async move {
+            for round in 0..60 {
+                let key = if round % 2 == 0 { "A" } else { "B" };
+                let publication = a_publication().of(question).with_key(key).at_second(round);
+                let answer = an_answer().of(question);
+                let batch = [publication.parse(tenant), answer.parse(3 - tenant)];
+                writer.write_batch(&batch, None).await.unwrap();
+            }
+        }));
+    }
+    for writing in writing {
+        writing.await.unwrap();
+    }
+    assert_eq!(db.deadlocks().await, 0);
+}
+
 #[tokio::test]
 async fn a_text_that_no_column_can_hold_is_refused_and_not_taken_for_an_outage() {
     let db = TestDb::new().await;

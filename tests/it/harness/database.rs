@@ -202,7 +202,7 @@ impl TestDb {
     pub(crate) async fn deadlocks(&self) -> i64 {
         let others = format!(
             "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = '{}' AND application_name = 'analytics-ingestor'",
+             WHERE datname = '{}' AND application_name LIKE 'analytics-ingestor%'",
             self.name
         );
         eventually("the others' connections are gone", PATIENCE, || async {

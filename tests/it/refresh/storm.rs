@@ -134,8 +134,7 @@ impl Storm {
         if seen.is_empty() {
             seen = wrong(&self.db).await;
         }
-        let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-        assert_eq!(self.db.number(deadlocks).await, 0);
+        assert_eq!(self.db.deadlocks().await, 0);
         let db = Arc::into_inner(self.db).expect("everybody has ended");
         (seen, db)
     }
