@@ -7,6 +7,7 @@
 mod asks;
 mod clock;
 mod compare;
+mod entry;
 mod generate;
 mod model;
 mod number;

@@ -10,33 +10,6 @@ const UNKNOWN: u8 = 200;
 /// Pairs of ids that are asked for, out of all that there are.
 const PAIRS: usize = 8;
 
-/// The reports that the server has by now.
-pub(super) const SERVED: [&str; 23] = [
-    "active-participants",
-    "questions-per-minute",
-    "student-performance",
-    "classroom-engagement",
-    "content-effectiveness",
-    "response-rate",
-    "latency-analysis",
-    "timeout-analysis",
-    "completion-rate",
-    "dropoff-analysis",
-    "student-performance-list",
-    "classroom-engagement-history",
-    "quiz-summary",
-    "question-analysis",
-    "quiz-questions-list",
-    "classroom-sessions",
-    "quiz-sessions",
-    "classroom-student-rankings",
-    "session-student-rankings",
-    "classroom-overview",
-    "class-performance-summary",
-    "student-activity-summary",
-    "query",
-];
-
 const LISTS_OF_A_CLASSROOM: [&str; 3] = [
     "student-performance-list",
     "classroom-sessions",

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::clock::{DAY, HOUR, MILLISECOND, MINUTE, Micros, SECOND};
+use super::entry::Entry;
 use super::query::a_query;
-use super::scenario::{Entry, EventPlan, Kind, Scenario, SessionPlan, Story};
+use super::scenario::{EventPlan, Kind, Scenario, SessionPlan, Story};
 
 pub(super) const QUIZZES: u8 = 2;
 pub(super) const CLASSROOMS: u8 = 3;

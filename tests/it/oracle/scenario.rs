@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::clock::{DAY, HOUR, MINUTE, Micros, SECOND, in_zone};
-use super::model::{Catalogue, Fact, Happening};
+use super::entry::Entry;
+use super::model::{Fact, Happening};
 use super::query::QueryPlan;
 
 /// Ranges that the reports are asked for, as they are written.
@@ -102,21 +103,6 @@ pub(super) enum Kind {
         student: u8,
         text: &'static str,
         response_ms: Option<i64>,
-    },
-}
-
-/// A change of the catalogue: the whole of a quiz or of a classroom.
-#[derive(Debug, Clone)]
-pub(super) enum Entry {
-    Quiz {
-        quiz: u8,
-        title: &'static str,
-        questions: Vec<(u8, Option<&'static str>)>,
-    },
-    Classroom {
-        classroom: u8,
-        name: &'static str,
-        students: Vec<(u8, Option<&'static str>)>,
     },
 }
 
@@ -344,103 +330,5 @@ impl fmt::Display for Scenario {
             f,
             "shuffled by {shuffle}, at most {batch_max} in a batch; times are relative to 1970"
         )
-    }
-}
-
-impl Entry {
-    /// The same change by plain SQL.
-    pub(super) fn statements(&self, tenant: i64) -> String {
-        let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
-        let or_null = |value: Option<&str>| value.map_or("NULL".to_owned(), text);
-        let mut all = Vec::new();
-        match self {
-            Self::Quiz {
-                quiz,
-                title,
-                questions,
-            } => {
-                let quiz = id(Thing::Quiz, *quiz);
-                all.push(format!(
-                    "INSERT INTO quizzes (tenant_id, quiz_id, title) VALUES ({tenant}, '{quiz}', {0})
-                     ON CONFLICT (tenant_id, quiz_id) DO UPDATE SET title = {0};
-                     UPDATE questions SET quiz_id = NULL, correct_answer = NULL
-                     WHERE tenant_id = {tenant} AND quiz_id = '{quiz}'",
-                    text(title)
-                ));
-                for (question, key) in questions {
-                    all.push(format!(
-                        "INSERT INTO questions (tenant_id, question_id, quiz_id, correct_answer)
-                         VALUES ({tenant}, '{0}', '{quiz}', {1})
-                         ON CONFLICT (tenant_id, question_id) DO UPDATE SET quiz_id = '{quiz}', correct_answer = {1}",
-                        id(Thing::Question, *question),
-                        or_null(*key)
-                    ));
-                }
-            }
-            Self::Classroom {
-                classroom,
-                name,
-                students,
-            } => {
-                let classroom = id(Thing::Classroom, *classroom);
-                all.push(format!(
-                    "INSERT INTO classrooms (tenant_id, classroom_id, name) VALUES ({tenant}, '{classroom}', {0})
-                     ON CONFLICT (tenant_id, classroom_id) DO UPDATE SET name = {0};
-                     DELETE FROM classroom_students WHERE tenant_id = {tenant} AND classroom_id = '{classroom}'",
-                    text(name)
-                ));
-                for (student, name) in students {
-                    all.push(format!(
-                        "INSERT INTO students (tenant_id, student_id, name) VALUES ({tenant}, '{0}', {1})
-                         ON CONFLICT (tenant_id, student_id) DO UPDATE SET name = coalesce({1}, students.name);
-                         INSERT INTO classroom_students (tenant_id, classroom_id, student_id)
-                         VALUES ({tenant}, '{classroom}', '{0}')",
-                        id(Thing::Student, *student),
-                        or_null(*name)
-                    ));
-                }
-            }
-        }
-        all.push(format!(
-            "SELECT outdate_sessions(array_agg(tenant_id), array_agg(session_id)) FROM sessions WHERE tenant_id = {tenant}"
-        ));
-        all.join(";")
-    }
-
-    /// Replaces what the catalogue says about the quiz or the classroom.
-    pub(super) fn apply(&self, catalogue: &mut Catalogue) {
-        match self {
-            Self::Quiz {
-                quiz,
-                title,
-                questions,
-            } => {
-                let quiz = id(Thing::Quiz, *quiz);
-                catalogue.titles.insert(quiz, (*title).to_owned());
-                catalogue.questions.retain(|_, (owner, _)| *owner != quiz);
-                for (question, key) in questions {
-                    let question = id(Thing::Question, *question);
-                    let key = key.map(str::to_owned);
-                    catalogue.questions.insert(question, (quiz, key));
-                }
-            }
-            Self::Classroom {
-                classroom,
-                name,
-                students,
-            } => {
-                let classroom = id(Thing::Classroom, *classroom);
-                catalogue.classrooms.insert(classroom, (*name).to_owned());
-                let roster = catalogue.rosters.entry(classroom).or_default();
-                roster.clear();
-                for (student, name) in students {
-                    let student = id(Thing::Student, *student);
-                    roster.insert(student);
-                    if let Some(name) = name {
-                        catalogue.names.insert(student, (*name).to_owned());
-                    }
-                }
-            }
-        }
     }
 }
