@@ -1,31 +1,42 @@
 -- Keeping the stored figures up with the facts, and telling where they are not.
 
--- Where what is stored differs from the definition: `stored` is null for a row that is missing, `computed` for one that
--- is left over. A session that does not exist has no figures, whatever facts may name it. Filter these by (tenant_id,
--- session_id).
-CREATE VIEW session_figure_differences AS
-SELECT tenant_id, session_id, r AS stored, c AS computed
-FROM computed_session_figures c
-LEFT JOIN stored_session_figures r USING (tenant_id, session_id)
-WHERE r IS DISTINCT FROM c
-UNION ALL
-SELECT r.tenant_id, r.session_id, r, NULL
-FROM stored_session_figures r
-WHERE NOT EXISTS (SELECT FROM sessions s WHERE (s.tenant_id, s.session_id) = (r.tenant_id, r.session_id));
+-- Where what is stored of one session differs from what is due: `stored` is null for a row that is missing, `due` for one
+-- that is left over. Functions, and not views: a filter on both sides of a FULL JOIN would not reach the facts' keys.
+CREATE FUNCTION session_figure_differences(tenant integer, session uuid)
+RETURNS TABLE (stored stored_session_figures, due due_session_figures)
+LANGUAGE sql STABLE
+AS $$
+    SELECT r.whole, c.whole
+    FROM (SELECT d.session_id, d AS whole FROM due_session_figures d
+          WHERE d.tenant_id = tenant AND d.session_id = session OFFSET 0) AS c
+    FULL JOIN (SELECT d.session_id, d AS whole FROM stored_session_figures d
+               WHERE d.tenant_id = tenant AND d.session_id = session OFFSET 0) AS r USING (session_id)
+    WHERE r.whole IS DISTINCT FROM c.whole
+$$;
 
-CREATE VIEW session_question_differences AS
-SELECT tenant_id, session_id, question_id, r AS stored, CASE WHEN s.session_id IS NOT NULL THEN c END AS computed
-FROM computed_session_questions c
-FULL JOIN stored_session_questions r USING (tenant_id, session_id, question_id)
-LEFT JOIN sessions s USING (tenant_id, session_id)
-WHERE CASE WHEN s.session_id IS NOT NULL THEN c END IS DISTINCT FROM r;
+CREATE FUNCTION session_question_differences(tenant integer, session uuid)
+RETURNS TABLE (question_id uuid, stored stored_session_questions, due due_session_questions)
+LANGUAGE sql STABLE
+AS $$
+    SELECT question_id, r.whole, c.whole
+    FROM (SELECT d.question_id, d AS whole FROM due_session_questions d
+          WHERE d.tenant_id = tenant AND d.session_id = session OFFSET 0) AS c
+    FULL JOIN (SELECT d.question_id, d AS whole FROM stored_session_questions d
+               WHERE d.tenant_id = tenant AND d.session_id = session OFFSET 0) AS r USING (question_id)
+    WHERE r.whole IS DISTINCT FROM c.whole
+$$;
 
-CREATE VIEW session_student_differences AS
-SELECT tenant_id, session_id, student_id, r AS stored, CASE WHEN s.session_id IS NOT NULL THEN c END AS computed
-FROM computed_session_students c
-FULL JOIN stored_session_students r USING (tenant_id, session_id, student_id)
-LEFT JOIN sessions s USING (tenant_id, session_id)
-WHERE CASE WHEN s.session_id IS NOT NULL THEN c END IS DISTINCT FROM r;
+CREATE FUNCTION session_student_differences(tenant integer, session uuid)
+RETURNS TABLE (student_id uuid, stored stored_session_students, due due_session_students)
+LANGUAGE sql STABLE
+AS $$
+    SELECT student_id, r.whole, c.whole
+    FROM (SELECT d.student_id, d AS whole FROM due_session_students d
+          WHERE d.tenant_id = tenant AND d.session_id = session OFFSET 0) AS c
+    FULL JOIN (SELECT d.student_id, d AS whole FROM stored_session_students d
+               WHERE d.tenant_id = tenant AND d.session_id = session OFFSET 0) AS r USING (student_id)
+    WHERE r.whole IS DISTINCT FROM c.whole
+$$;
 
 -- Brings the stored figures of stale sessions up to their facts; of those named, the ones that are not stale or that
 -- another refresher holds are left out. Returns how many were brought up. One call is one transaction: a refresher that
@@ -73,31 +84,24 @@ BEGIN
         JOIN stale_sessions z USING (tenant_id, session_id)
     ),
     figures AS MATERIALIZED (
-        SELECT d.*
-        FROM marks m,
-        LATERAL (SELECT * FROM session_figure_differences d
-                 WHERE d.tenant_id = m.tenant_id AND d.session_id = m.session_id OFFSET 0) AS d
+        SELECT m.tenant_id, m.session_id, d.* FROM marks m, session_figure_differences(m.tenant_id, m.session_id) AS d
     ),
     questions AS MATERIALIZED (
-        SELECT d.*
-        FROM marks m,
-        LATERAL (SELECT * FROM session_question_differences d
-                 WHERE d.tenant_id = m.tenant_id AND d.session_id = m.session_id OFFSET 0) AS d
+        SELECT m.tenant_id, m.session_id, d.* FROM marks m, session_question_differences(m.tenant_id, m.session_id) AS d
     ),
     students AS MATERIALIZED (
-        SELECT d.*
-        FROM marks m,
-        LATERAL (SELECT * FROM session_student_differences d
-                 WHERE d.tenant_id = m.tenant_id AND d.session_id = m.session_id OFFSET 0) AS d
+        SELECT m.tenant_id, m.session_id, d.* FROM marks m, session_student_differences(m.tenant_id, m.session_id) AS d
     ),
     -- A composite value IS NOT NULL only if all of its fields are; NOT (… IS NULL) asks for the row.
     kept_figures AS (
         INSERT INTO stored_session_figures
-        SELECT (computed).* FROM figures WHERE NOT (computed IS NULL)
+        SELECT (due).* FROM figures WHERE NOT (due IS NULL)
         ON CONFLICT (tenant_id, session_id) DO UPDATE SET
-            (of_version, answers, graded, correct, timed, latency_us, attempts, late, students, first_at, last_at,
+            (quiz_id, classroom_id, started_at, ended_at,
+             of_version, answers, graded, correct, timed, latency_us, attempts, late, students, first_at, last_at,
              publications, published_questions, first_published_at, last_published_at, peak_per_minute, superseded)
-            = (excluded.of_version, excluded.answers, excluded.graded, excluded.correct, excluded.timed,
+            = (excluded.quiz_id, excluded.classroom_id, excluded.started_at, excluded.ended_at,
+               excluded.of_version, excluded.answers, excluded.graded, excluded.correct, excluded.timed,
                excluded.latency_us, excluded.attempts, excluded.late, excluded.students, excluded.first_at,
                excluded.last_at, excluded.publications, excluded.published_questions, excluded.first_published_at,
                excluded.last_published_at, excluded.peak_per_minute,
@@ -105,12 +109,14 @@ BEGIN
     ),
     kept_questions AS (
         INSERT INTO stored_session_questions
-        SELECT (computed).* FROM questions WHERE NOT (computed IS NULL)
+        SELECT (due).* FROM questions WHERE NOT (due IS NULL)
         ON CONFLICT (tenant_id, session_id, question_id) DO UPDATE SET
-            (answers, graded, correct, timed, latency_us, least_latency_us, late, attempts, attempts_graded,
+            (quiz_id, classroom_id, started_at, ended_at,
+             answers, graded, correct, timed, latency_us, least_latency_us, late, attempts, attempts_graded,
              attempts_correct, attempts_timed, attempts_latency_us, responses, response_us, least_response_us,
              greatest_response_us, publications, first_published_at, last_published_at, distribution)
-            = (excluded.answers, excluded.graded, excluded.correct, excluded.timed, excluded.latency_us,
+            = (excluded.quiz_id, excluded.classroom_id, excluded.started_at, excluded.ended_at,
+               excluded.answers, excluded.graded, excluded.correct, excluded.timed, excluded.latency_us,
                excluded.least_latency_us, excluded.late, excluded.attempts, excluded.attempts_graded,
                excluded.attempts_correct, excluded.attempts_timed, excluded.attempts_latency_us, excluded.responses,
                excluded.response_us, excluded.least_response_us, excluded.greatest_response_us,
@@ -118,29 +124,31 @@ BEGIN
     ),
     kept_students AS (
         INSERT INTO stored_session_students
-        SELECT (computed).* FROM students WHERE NOT (computed IS NULL)
+        SELECT (due).* FROM students WHERE NOT (due IS NULL)
         ON CONFLICT (tenant_id, session_id, student_id) DO UPDATE SET
-            (answers, graded, correct, timed, latency_us, attempts, first_at, last_at, published_answered,
+            (quiz_id, classroom_id, started_at, ended_at,
+             answers, graded, correct, timed, latency_us, attempts, first_at, last_at, published_answered,
              last_question_order)
-            = (excluded.answers, excluded.graded, excluded.correct, excluded.timed, excluded.latency_us,
+            = (excluded.quiz_id, excluded.classroom_id, excluded.started_at, excluded.ended_at,
+               excluded.answers, excluded.graded, excluded.correct, excluded.timed, excluded.latency_us,
                excluded.attempts, excluded.first_at, excluded.last_at, excluded.published_answered,
                excluded.last_question_order)
     ),
     gone_figures AS (
         DELETE FROM stored_session_figures r
         USING figures d
-        WHERE d.computed IS NULL AND (r.tenant_id, r.session_id) = (d.tenant_id, d.session_id)
+        WHERE d.due IS NULL AND (r.tenant_id, r.session_id) = (d.tenant_id, d.session_id)
     ),
     gone_questions AS (
         DELETE FROM stored_session_questions r
         USING questions d
-        WHERE d.computed IS NULL
+        WHERE d.due IS NULL
           AND (r.tenant_id, r.session_id, r.question_id) = (d.tenant_id, d.session_id, d.question_id)
     ),
     gone_students AS (
         DELETE FROM stored_session_students r
         USING students d
-        WHERE d.computed IS NULL
+        WHERE d.due IS NULL
           AND (r.tenant_id, r.session_id, r.student_id) = (d.tenant_id, d.session_id, d.student_id)
     )
     SELECT array_agg((m.tenant_id, m.session_id, m.facts_version, m.since, m.touched_at)::stale_sessions) INTO seen

@@ -13,7 +13,7 @@ FROM (SELECT count(*) AS students,
              coalesce(sum(graded), 0)::bigint AS graded,
              coalesce(sum(correct), 0)::bigint AS correct,
              coalesce(sum(timed), 0)::bigint AS timed,
-             coalesce(sum(latency_us), 0)::bigint AS latency_us,
+             saturated(coalesce(sum(latency_us), 0)) AS latency_us,
              count(*) FILTER (WHERE started_at <= $3) AS sessions
       FROM session_figures
       WHERE tenant_id = $1 AND classroom_id = $2) AS f

@@ -57,7 +57,7 @@ impl Report for LatencyAnalysis {
         let row: Row = sqlx::query_as(
             "SELECT count(*) AS answers,
                     count(latency_us) AS timed,
-                    coalesce(sum(latency_us), 0)::bigint AS latency_us,
+                    saturated(coalesce(sum(latency_us), 0)) AS latency_us,
                     coalesce((array_agg(latency_us ORDER BY submitted_at, event_id)
                               FILTER (WHERE latency_us IS NOT NULL))[1], 0) AS first_us,
                     coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_us), 0) AS lower_middle_us,

@@ -151,8 +151,10 @@ async fn a_session_whose_figures_cannot_be_computed_does_not_keep_the_others_beh
         .map(|draft| draft.in_session(session(0)).of(question).parse(1))
         .collect();
     write(&db, &events).await;
-    // A sum of latencies past all bounds, which no events that are let in can have.
-    db.execute("UPDATE answers SET submitted_at = '200000-01-01'")
+    // A latency past all bounds, which no events that are let in can have.
+    db.execute("UPDATE publications SET published_at = '0001-01-01'")
+        .await;
+    db.execute("UPDATE answers SET submitted_at = '294000-01-01'")
         .await;
     for number in 1..4 {
         answer_in(&db, number).await;

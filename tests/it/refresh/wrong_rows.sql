@@ -1,17 +1,17 @@
 WITH current AS (
-    SELECT 'figures' AS of, to_jsonb(f) - '{quiz_id,classroom_id,started_at,ended_at}'::text[] AS row
+    SELECT 'figures' AS of, to_jsonb(f) AS row
     FROM session_figures f
     UNION ALL
-    SELECT 'questions', to_jsonb(q) - '{quiz_id,classroom_id,started_at,ended_at}'::text[] FROM session_questions q
+    SELECT 'questions', to_jsonb(q) FROM session_questions q
     UNION ALL
-    SELECT 'students', to_jsonb(s) - '{quiz_id,classroom_id,started_at,ended_at}'::text[] FROM session_students s
+    SELECT 'students', to_jsonb(s) FROM session_students s
 ),
 defined AS (
-    SELECT 'figures' AS of, to_jsonb(f) AS row FROM computed_session_figures f
+    SELECT 'figures' AS of, to_jsonb(f) AS row FROM due_session_figures f
     UNION ALL
-    SELECT 'questions', to_jsonb(q) FROM computed_session_questions q
+    SELECT 'questions', to_jsonb(q) FROM due_session_questions q
     UNION ALL
-    SELECT 'students', to_jsonb(s) FROM computed_session_students s
+    SELECT 'students', to_jsonb(s) FROM due_session_students s
 )
 SELECT 'shown: ' || of || ' ' || row FROM (TABLE current EXCEPT ALL TABLE defined) AS shown
 UNION ALL

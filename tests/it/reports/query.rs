@@ -83,9 +83,9 @@ impl World {
     async fn store_figures(&self) {
         self.db
             .execute(
-                "INSERT INTO stored_session_figures SELECT * FROM computed_session_figures;
-                 INSERT INTO stored_session_questions SELECT * FROM computed_session_questions;
-                 INSERT INTO stored_session_students SELECT * FROM computed_session_students;
+                "INSERT INTO stored_session_figures SELECT * FROM due_session_figures;
+                 INSERT INTO stored_session_questions SELECT * FROM due_session_questions;
+                 INSERT INTO stored_session_students SELECT * FROM due_session_students;
                  DELETE FROM stale_sessions",
             )
             .await;
