@@ -11,6 +11,8 @@ pub(super) struct Cells {
     pub(super) grain: Grain,
     /// What the answers of a cell share, and the name of its column.
     pub(super) keys: Vec<(String, String)>,
+    /// How many of these are ids that only serve to count.
+    pub(super) ids: usize,
     pub(super) columns: BTreeSet<Column>,
     /// What the keys join.
     pub(super) joins: BTreeSet<Join>,
@@ -19,9 +21,10 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// The sums over single answers leave out the attempts that a later one superseded. Where everything asked for can
-    /// be subtracted, all attempts are added up, which costs no more than plain SQL does, and the few superseded are
-    /// taken off again; a least or greatest value can't be, so then each attempt is looked up among the superseded.
+    /// The sums over single answers leave out the attempts that a later one superseded. Where all that is asked for can
+    /// be subtracted and cells are few, all attempts are added up, which costs no more than plain SQL does, and the
+    /// superseded are taken off again. A least or greatest value can't be taken off, and many cells would be added up
+    /// twice: then each attempt is looked up among the superseded.
     pub(super) fn sql(mut self, filters: &Filters<'_>) -> String {
         if self.grain != Grain::Answer {
             return self.ready(filters);
@@ -29,7 +32,7 @@ impl Cells {
         self.columns.insert(Column::Answers);
         self.joins
             .extend(self.columns.iter().filter_map(|column| column.join()));
-        if self.columns.iter().all(|column| column.can_be_subtracted()) {
+        if self.ids == 0 && self.columns.iter().all(|column| column.can_be_subtracted()) {
             self.all_less_superseded(filters)
         } else {
             self.sums(

@@ -69,6 +69,7 @@ impl Part {
     pub(super) fn sql(
         self,
         cells: &str,
+        cells_tell_all_apart: bool,
         d: &str,
         select: &str,
         figures: &[Figure],
@@ -80,6 +81,21 @@ impl Part {
         } else {
             ""
         };
+        // One row for each pair of a session and something else; cells that also tell a third thing apart are added up.
+        let pairs = |id: &str, column: Column, aggregate: &str| {
+            if !cells_tell_all_apart {
+                return format!("{cells} g");
+            }
+            let is_needed = figures
+                .iter()
+                .any(|figure| figure.definition().columns.contains(&column));
+            let sum = if is_needed {
+                format!(", {aggregate}({0}) AS {0}", column.name())
+            } else {
+                String::new()
+            };
+            format!("(SELECT {d}session_id, {id}{sum} FROM {cells} GROUP BY {d}session_id, {id}) g")
+        };
         let from = match self {
             Self::Answers | Self::Responses => format!("{cells} c"),
             Self::Students => format!("(SELECT DISTINCT {d}student_id FROM {cells}) g"),
@@ -90,34 +106,15 @@ impl Part {
             FROM (SELECT DISTINCT {d}classroom_id FROM {cells} JOIN session_facts USING (session_id)) r
             JOIN classroom_students e ON (e.tenant_id, e.classroom_id) = ($1, r.classroom_id)) g"
             ),
-            Self::Seats => {
-                let answered = if figures.iter().any(|figure| {
-                    figure.definition().columns.contains(&Column::PublishedAnswered)
-                }) {
-                    "sum(published_answered)"
-                } else {
-                    "0"
-                };
-                format!(
-                    "(SELECT {d}session_id, student_id, {answered} AS published_answered
-            FROM {cells} GROUP BY {d}session_id, student_id) g
+            Self::Seats => format!(
+                "{}
       JOIN session_facts x USING (session_id)
       JOIN classroom_students e
-        ON (e.tenant_id, e.classroom_id, e.student_id) = ($1, x.classroom_id, g.student_id)"
-                )
-            }
+        ON (e.tenant_id, e.classroom_id, e.student_id) = ($1, x.classroom_id, g.student_id)",
+                pairs("student_id", Column::PublishedAnswered, "sum")
+            ),
             Self::Questions => {
-                let least = if figures.iter().any(|figure| {
-                    figure.definition().columns.contains(&Column::LeastLatencyUs)
-                }) {
-                    "min(least_latency_us)"
-                } else {
-                    "NULL::bigint"
-                };
-                format!(
-                    "(SELECT {d}session_id, question_id, {least} AS least_latency_us
-            FROM {cells} GROUP BY {d}session_id, question_id) g{join_sessions}"
-                )
+                format!("{}{join_sessions}", pairs("question_id", Column::LeastLatencyUs, "min"))
             }
             Self::Publications => format!(
                 "(SELECT DISTINCT {d}p.question_id

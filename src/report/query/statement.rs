@@ -71,6 +71,12 @@ impl<'a> Plan<'a> {
         self.figures.iter().copied().filter(of_part).collect()
     }
 
+    /// What the cells of a grain must tell apart for the parts that take theirs from it.
+    fn keys(&self, grain: Grain) -> Keys {
+        let parts = self.parts.iter().filter(|(_, of)| *of == grain);
+        parts.fold(Keys::SESSION, |keys, (part, _)| keys | part.keys())
+    }
+
     /// `d0, d1, `: the keys of the groups.
     fn groups(&self) -> String {
         (0..self.query.dimensions.len())
@@ -126,6 +132,7 @@ impl<'a> Plan<'a> {
         if parts.is_empty() {
             return None;
         }
+        let keys = self.keys(grain);
         let mut columns: BTreeSet<Column> = parts
             .iter()
             .flat_map(|part| self.figures_of(*part))
@@ -136,14 +143,12 @@ impl<'a> Plan<'a> {
         if columns.is_empty() {
             columns.insert(Column::Answers);
         }
-        let keys = parts
-            .iter()
-            .fold(Keys::SESSION, |keys, part| keys | part.keys());
         let ids = [
             (parts.iter().any(|part| part.uses_session()), "session_id"),
             (keys.question, "question_id"),
             (keys.student, "student_id"),
         ];
+        let ids = ids.into_iter().filter(|(used, _)| *used);
         let dimensions = self.query.dimensions.iter();
         Some(Cells {
             grain,
@@ -152,11 +157,11 @@ impl<'a> Plan<'a> {
                 .enumerate()
                 .map(|(number, dimension)| (dimension.group_sql(grain), format!("d{number}")))
                 .chain(
-                    ids.into_iter()
-                        .filter(|(used, _)| *used)
+                    ids.clone()
                         .map(|(_, id)| (format!("a.{id}"), id.to_owned())),
                 )
                 .collect(),
+            ids: ids.count(),
             columns,
             joins: dimensions
                 .filter_map(|dimension| dimension.join())
@@ -189,7 +194,16 @@ impl<'a> Plan<'a> {
                 if select.is_empty() {
                     select.push("NULL AS nothing".to_owned());
                 }
-                part.sql(grain.cells(), &d, &select.join(", "), &own, filters)
+                let keys = self.keys(*grain);
+                let tell_all_apart = keys.question && keys.student;
+                part.sql(
+                    grain.cells(),
+                    tell_all_apart,
+                    &d,
+                    &select.join(", "),
+                    &own,
+                    filters,
+                )
             })
             .collect();
         let mut sums: Vec<_> = self

@@ -61,6 +61,7 @@ pub(super) fn performance(filters: &Filters<'_>) -> String {
     let cells = Cells {
         grain: Grain::of(filters.keys()),
         keys: vec![("a.student_id".to_owned(), "student_id".to_owned())],
+        ids: 1,
         columns: [Column::Graded, Column::Correct].into(),
         joins: [].into(),
         with_performance: false,
@@ -92,14 +93,15 @@ pub(super) fn session_facts(filters: &Filters<'_>) -> String {
 
 /// The tables that dimensions and filters need, in the order in which they build on each other.
 pub(super) fn of_dimensions(filters: &Filters<'_>) -> Vec<(&'static str, String)> {
-    let tables: [(Dimension, &str, fn(&Filters<'_>) -> String); 3] = [
-        (Dimension::DifficultyLevel, "difficulty", difficulty),
-        (Dimension::EngagementLevel, "engagement", engagement),
-        (Dimension::PerformanceLevel, "performance", performance),
-    ];
+    let mut tables = Vec::new();
+    if filters.concern(Dimension::DifficultyLevel) {
+        tables.push(("difficulty", difficulty(filters)));
+    }
+    if filters.concern(Dimension::EngagementLevel) {
+        tables.push(("engagement", engagement(filters)));
+    }
+    if filters.concern(Dimension::PerformanceLevel) {
+        tables.push(("performance", performance(filters)));
+    }
     tables
-        .into_iter()
-        .filter(|(dimension, ..)| filters.concern(*dimension))
-        .map(|(_, name, sql)| (name, sql(filters)))
-        .collect()
 }
