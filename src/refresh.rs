@@ -18,9 +18,7 @@ use tracing::{info, warn};
 
 use crate::config::{DatabaseConfig, RefreshConfig};
 use crate::metrics;
-use crate::store::figures::{
-    self, Backlog, Due, GROUP_SESSIONS_MAX, SessionKey, is_own_fault, refresh_group,
-};
+use crate::store::figures::{self, Backlog, Due, GROUP_SESSIONS_MAX, SessionKey, refresh_apart};
 use crate::store::{self, Purpose};
 
 /// Pause between two looks while nothing is due.
@@ -152,17 +150,12 @@ impl Work {
 
     /// Refreshes a group; one whose figures cannot be computed does not keep the others back.
     async fn refresh(&mut self, group: &[SessionKey]) -> Result<(), sqlx::Error> {
-        let mut waiting = vec![group];
-        while let Some(part) = waiting.pop() {
-            let began = Instant::now();
-            match refresh_group(&self.db, part).await {
-                Ok(refreshed) => metrics::figures_refreshed(refreshed, began.elapsed()),
-                Err(error) if is_own_fault(&error) => match part {
-                    [session] => self.postpone(*session, &error),
-                    _ => waiting.extend(part.chunks(1)),
-                },
-                Err(error) => return Err(error),
-            }
+        let began = Instant::now();
+        let mut connection = self.db.acquire().await?;
+        let (refreshed, failed) = refresh_apart(&mut connection, group).await?;
+        metrics::figures_refreshed(refreshed, began.elapsed());
+        for (session, error) in failed {
+            self.postpone(session, &error);
         }
         Ok(())
     }

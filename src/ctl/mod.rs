@@ -5,6 +5,7 @@
 //! answer and nothing else. The rules live elsewhere: this module only calls them.
 
 mod answer;
+mod audit;
 mod database;
 mod dlq;
 mod kafka;
@@ -12,6 +13,7 @@ mod lag;
 mod load;
 mod migrate;
 mod progress;
+mod rebuild;
 mod seed;
 mod table;
 mod tenant;
@@ -72,6 +74,15 @@ pub enum Command {
     /// Dead letters: records that can never be stored.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// Compare the stored figures of every session with its facts.
+    ///
+    /// Works beside writers and refreshers. Lists each difference; the exit code is 1 if there is one. Sessions that are
+    /// known to be behind are counted only: reports compute their figures.
+    Audit(audit::AuditArgs),
+    /// Store the figures of sessions anew from their facts.
+    ///
+    /// Works beside writers and refreshers, and without them. Reports are exact all the while.
+    Rebuild(rebuild::RebuildArgs),
     /// Send events to a server: a file of them, or simulated classrooms.
     ///
     /// Every event is accounted for at the end; the exit code is 1 if one is not acknowledged.
@@ -112,6 +123,8 @@ impl Ctl {
             Command::Dlq(dlq::DlqCommand::List(args)) => {
                 answer::print(json, &dlq::list(args).await?)
             }
+            Command::Audit(args) => answer::print(json, &audit::audit(args).await?),
+            Command::Rebuild(args) => answer::print(json, &rebuild::rebuild(args).await?),
             Command::Load(args) => answer::print(json, &load::load(*args).await?),
         }
     }

@@ -4,11 +4,17 @@
 //! `0004_refresh.sql` how they are kept up. Figures are exact for whoever reads them, refreshed or not: this only makes
 //! reading cheap.
 
+mod audit;
+mod outdate;
+
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::postgres::PgConnection;
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
+pub use self::audit::{Difference, Scope, SessionState, audit_sessions, list_sessions};
+pub use self::outdate::{Choice, count_sessions, list_chosen, list_pending, outdate};
 use super::WRITER;
 use super::failure::{Failure, classify};
 
@@ -41,7 +47,10 @@ pub async fn refresh_stale(db: &PgPool, sessions_max: usize) -> Result<usize, sq
 ///
 /// # Errors
 /// If the database fails; nothing is changed then.
-pub async fn refresh_group(db: &PgPool, sessions: &[SessionKey]) -> Result<usize, sqlx::Error> {
+pub async fn refresh_group(
+    db: impl PgExecutor<'_>,
+    sessions: &[SessionKey],
+) -> Result<usize, sqlx::Error> {
     let (tenants, ids): (Vec<i32>, Vec<Uuid>) = sessions.iter().copied().unzip();
     let refreshed: i32 = sqlx::query_scalar("SELECT refresh_sessions($1, $2)")
         .bind(tenants)
@@ -49,6 +58,31 @@ pub async fn refresh_group(db: &PgPool, sessions: &[SessionKey]) -> Result<usize
         .fetch_one(db)
         .await?;
     Ok(usize::try_from(refreshed).unwrap_or_default())
+}
+
+/// Brings a group up to its facts, each session on its own if they fail together, and returns how many that were and those
+/// whose figures cannot be computed.
+///
+/// # Errors
+/// If the database fails.
+pub async fn refresh_apart(
+    connection: &mut PgConnection,
+    sessions: &[SessionKey],
+) -> Result<(usize, Vec<(SessionKey, sqlx::Error)>), sqlx::Error> {
+    match refresh_group(&mut *connection, sessions).await {
+        Ok(refreshed) => return Ok((refreshed, Vec::new())),
+        Err(error) if is_own_fault(&error) => {}
+        Err(error) => return Err(error),
+    }
+    let (mut refreshed, mut failed) = (0, Vec::new());
+    for session in sessions {
+        match refresh_group(&mut *connection, &[*session]).await {
+            Ok(one) => refreshed += one,
+            Err(error) if is_own_fault(&error) => failed.push((*session, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((refreshed, failed))
 }
 
 /// Which sessions are due for a refresh.
@@ -119,7 +153,7 @@ pub async fn get_backlog(db: &PgPool) -> Result<Backlog, sqlx::Error> {
 
 /// Whether a failed refresh is the fault of one of its sessions, such as a sum past all bounds or figures that take too
 /// long, so that the others may do without it.
-pub fn is_own_fault(error: &sqlx::Error) -> bool {
+fn is_own_fault(error: &sqlx::Error) -> bool {
     // 57014: the statement took too long.
     matches!(classify(error), Failure::Refused(_))
         || error

@@ -1,9 +1,11 @@
 //! The operator's tool, run as an operator runs it: contract 12.1.
 
 mod accounts;
+mod audit;
 mod kafka;
 mod load;
 mod migrate;
+mod rebuild;
 mod retries;
 mod seed;
 

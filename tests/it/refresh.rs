@@ -5,4 +5,4 @@ mod background;
 mod exactness;
 mod interleaving;
 mod storm;
-mod world;
+pub(crate) mod world;
