@@ -126,8 +126,10 @@ async fn a_session_whose_figures_cannot_be_computed_is_named_and_all_others_are_
     let events = [a_publication(), an_answer(), an_answer()]
         .map(|draft| draft.in_session(of).of(question).parse(1));
     write(&db, &events).await;
+    // A latency past all bounds, which no events that are let in can have.
     db.execute(&format!(
-        "UPDATE answers SET submitted_at = '200000-01-01' WHERE question_id = '{question}'"
+        "UPDATE publications SET published_at = '0001-01-01' WHERE question_id = '{question}';
+         UPDATE answers SET submitted_at = '294000-01-01' WHERE question_id = '{question}'"
     ))
     .await;
     let ran = Ctl::new(["rebuild", "--json"]).on(&db).run().await;
