@@ -62,6 +62,7 @@ impl Refresher {
             quiet: Duration::from_millis(config.refresh_quiet_ms),
             stale_max: Duration::from_millis(config.refresh_stale_max_ms),
             postponed: HashMap::new(),
+            has_statistics: false,
         };
         let task = tokio::spawn(stop.clone().run_until_cancelled_owned(work.run()));
         Ok(Some(Self { stop, task }))
@@ -80,6 +81,8 @@ struct Work {
     stale_max: Duration,
     /// Sessions whose figures could not be computed, and until when they are left alone.
     postponed: HashMap<SessionKey, Instant>,
+    /// Whether the planner knows all tables, from then on for good.
+    has_statistics: bool,
 }
 
 impl Work {
@@ -116,6 +119,10 @@ impl Work {
 
     /// Refreshes what is due, for about as long as a look stands, and returns how long to pause before the next one.
     async fn look(&mut self) -> Result<Duration, sqlx::Error> {
+        if !self.has_statistics {
+            let mut connection = self.db.acquire().await?;
+            self.has_statistics = figures::ensure_statistics(&mut connection).await?;
+        }
         let Backlog {
             sessions,
             oldest_seconds,

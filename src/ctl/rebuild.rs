@@ -103,7 +103,10 @@ async fn rebuild_chosen(
     let mut failed = Failed::new();
     let mut marked = 0;
     let mut scope = Scope::new(choice.tenant);
+    let mut has_statistics = false;
     loop {
+        // What is stored grows while this goes on, if nothing was.
+        has_statistics = has_statistics || figures::ensure_statistics(connection).await?;
         let sessions = list_next(connection, choice, scope).await?;
         let Some(last) = sessions.last() else { break };
         scope = scope.after(*last);

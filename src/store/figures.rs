@@ -6,6 +6,7 @@
 
 mod audit;
 mod outdate;
+mod statistics;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 pub use self::audit::{Difference, Scope, SessionState, audit_sessions, list_sessions};
 pub use self::outdate::{Choice, count_sessions, list_chosen, list_pending, outdate};
+pub use self::statistics::ensure_statistics;
 use super::WRITER;
 use super::failure::{Failure, classify};
 

@@ -258,3 +258,30 @@ async fn a_database_that_was_away_is_waited_for_and_said_once() {
     assert_eq!((said("are not refreshed"), said("refreshed again")), (1, 1));
     assert_all_stored(&db).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_grows_before_the_server_analyzes_it_is_analyzed() {
+    let db = TestDb::new().await;
+    db.execute("ALTER TABLE answers SET (autovacuum_enabled = off)")
+        .await;
+    let refresher = start(&db, AT_ONCE);
+    answer_in(&db, 0).await;
+    eventually("it has looked at small tables", PATIENCE, || async {
+        !is_stale(&db, 0).await
+    })
+    .await;
+    let known =
+        "SELECT count(*) FROM pg_class WHERE oid = 'answers'::regclass AND reltuples > 19000";
+    assert_eq!(db.number(known).await, 0);
+    db.execute(
+        "INSERT INTO answers (session_id, event_id, question_id, student_id, answer, submitted_at)
+         SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'A', now()
+         FROM generate_series(1, 20000)",
+    )
+    .await;
+    eventually("the planner knows them", PATIENCE, || async {
+        db.number(known).await == 1
+    })
+    .await;
+    refresher.stop().await;
+}
