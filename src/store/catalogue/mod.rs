@@ -2,7 +2,7 @@
 //!
 //! Changes of one tenant's catalogue wait for each other, so that only event writers are left to meet. Those lock facts,
 //! then stubs (questions, students, classrooms, quizzes; each kind in key order), then sessions; the statements here
-//! lock in that order, too. Keys are changed by the rules of [`super::answer_keys`].
+//! lock in that order, too. Keys are changed by the rules of `store::answer_keys`.
 
 mod classroom;
 mod quiz;
