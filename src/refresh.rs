@@ -27,6 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Most sessions that one look lists: what is due should not be listed anew for each group.
 const SESSIONS_LISTED_MAX: usize = 500;
 
+/// Time of one transaction to aim at: the more facts the sessions have, the fewer go into one.
+const GROUP_TIME: Duration = Duration::from_millis(200);
+
 /// Longest pause between two tries while the database is away.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 
@@ -61,6 +64,7 @@ impl Refresher {
             db: store::connect_lazy(database, Purpose::Refresh)?,
             quiet: Duration::from_millis(config.refresh_quiet_ms),
             stale_max: Duration::from_millis(config.refresh_stale_max_ms),
+            group_sessions: 1,
             postponed: HashMap::new(),
             has_statistics: false,
         };
@@ -79,6 +83,8 @@ struct Work {
     db: PgPool,
     quiet: Duration,
     stale_max: Duration,
+    /// Sessions in the next transaction.
+    group_sessions: usize,
     /// Sessions whose figures could not be computed, and until when they are left alone.
     postponed: HashMap<SessionKey, Instant>,
     /// Whether the planner knows all tables, from then on for good.
@@ -137,14 +143,23 @@ impl Work {
             stale: self.stale_max,
         };
         let sessions = figures::list_due(&self.db, due, &postponed, SESSIONS_LISTED_MAX).await?;
-        for group in sessions.chunks(GROUP_SESSIONS_MAX) {
+        let mut waiting = sessions.as_slice();
+        while !waiting.is_empty() {
             if now.elapsed() > LOOK_EVERY {
                 return Ok(Duration::ZERO);
             }
+            let (group, rest) = waiting.split_at(self.group_sessions.min(waiting.len()));
+            waiting = rest;
             let began = Instant::now();
             self.refresh(group).await?;
+            let took = began.elapsed();
+            self.group_sessions = if took > GROUP_TIME {
+                (self.group_sessions / 2).max(1)
+            } else {
+                (self.group_sessions * 2).min(GROUP_SESSIONS_MAX)
+            };
             if is_writing {
-                tokio::time::sleep(began.elapsed()).await;
+                tokio::time::sleep(took).await;
             }
         }
         let is_more_due = sessions.len() == SESSIONS_LISTED_MAX;

@@ -20,9 +20,9 @@ mod write;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
 
 pub use self::progress::Progress;
 pub use self::write::{EventWriter, Unavailable, WriteOutcome};
@@ -86,6 +86,10 @@ pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool,
             // That plan may be made while a table is empty and used when it has millions of rows.
             ("enable_seqscan", "off"),
         ]);
+    }
+    if purpose == Purpose::Refresh {
+        // A refresh may take its time, and a metric says how long it took.
+        options = options.disable_statement_logging();
     }
     Ok(PgPoolOptions::new()
         .max_connections(connections_max)
