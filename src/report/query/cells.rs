@@ -31,7 +31,7 @@ impl Cells {
         }
         self.columns.insert(Column::Answers);
         self.joins
-            .extend(self.columns.iter().filter_map(|column| column.join()));
+            .extend(self.columns.iter().filter_map(|column| Join::of(*column)));
         if self.ids == 0 && self.columns.iter().all(|column| column.can_be_subtracted()) {
             self.all_less_superseded(filters)
         } else {

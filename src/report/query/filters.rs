@@ -6,7 +6,6 @@ use super::dimension::{Dimension, Value};
 use super::grain::{Grain, Keys};
 use super::join::Join;
 use super::parse::Query;
-use super::part::publications_sql;
 
 /// A bound value.
 #[derive(Debug, Clone)]
@@ -176,5 +175,34 @@ impl<'a> Filters<'a> {
             .filter(|filter| filter.dimension == Dimension::QuestionId)
             .map(|filter| format!(" AND a.question_id = {}", filter.placeholder))
             .collect()
+    }
+}
+
+/// What a publication must match to count for a group: every dimension and filter that it has a value of, too.
+fn publications_sql(dimensions: &[Dimension], filters: &[Filter]) -> String {
+    let of_group = dimensions
+        .iter()
+        .enumerate()
+        .filter_map(|(number, dimension)| {
+            let value = dimension.publication_sql()?;
+            Some(format!("{value} IS NOT DISTINCT FROM o.d{number}"))
+        });
+    let of_filters = filters.iter().filter_map(|filter| {
+        let value = filter.dimension.publication_sql()?;
+        Some(format!("{value} = {}", filter.placeholder))
+    });
+    let conditions: Vec<_> = of_group.chain(of_filters).collect();
+    let join = if conditions.iter().any(|condition| condition.contains("df.")) {
+        "\n            LEFT JOIN difficulty df ON df.question_id = p.question_id"
+    } else {
+        ""
+    };
+    if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "{join}\n            WHERE {}",
+            conditions.join("\n              AND ")
+        )
     }
 }

@@ -2,8 +2,6 @@
 
 use std::ops::BitOr;
 
-use super::join::Join;
-
 /// What of an answer a query must be able to tell apart, beside the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keys {
@@ -152,17 +150,6 @@ impl Column {
                 | Self::GreatestResponseUs
                 | Self::Attempts
         )
-    }
-
-    /// What adding up single answers joins.
-    pub(super) fn join(self) -> Option<Join> {
-        match self {
-            Self::Answers => None,
-            Self::Attempts => Some(Join::Earlier),
-            Self::Graded | Self::Correct => Some(Join::Key),
-            Self::PublishedAnswered => Some(Join::Published),
-            _ => Some(Join::Round),
-        }
     }
 
     /// The sum over single answers; the sessions' figures have it ready.

@@ -1,6 +1,6 @@
 //! What a query may need beside its source; only what it does need is joined.
 
-use super::grain::Grain;
+use super::grain::{Column, Grain};
 
 /// One thing to join to the rows of a source, which is called `a`. In the order of the text: a join may use those
 /// before it.
@@ -31,6 +31,17 @@ pub(super) enum Join {
 }
 
 impl Join {
+    /// What adding up single answers into a column joins.
+    pub(super) fn of(column: Column) -> Option<Self> {
+        match column {
+            Column::Answers => None,
+            Column::Attempts => Some(Self::Earlier),
+            Column::Graded | Column::Correct => Some(Self::Key),
+            Column::PublishedAnswered => Some(Self::Published),
+            _ => Some(Self::Round),
+        }
+    }
+
     /// What this join itself needs to be joined before.
     pub(super) fn needs(self) -> Option<Self> {
         match self {

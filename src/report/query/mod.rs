@@ -6,7 +6,7 @@
 //! 1. `cells`: sums over the answers that share the dimensions and whatever else is counted distinctly. They come from
 //!    the answers, or from the sessions' figures where these tell as much: the four `grain`s have the same columns.
 //!    `filters` say which answers, `join` and `tables` hold what may have to be looked up for them.
-//! 2. `part`: from cells to `figure`s per group, each part with the set that it counts over (answers, students,
+//! 2. `part` and `part_sql`: from cells to `figure`s per group, each part with the set that it counts over (answers, students,
 //!    sessions, pairs of session and student, …). Every figure is defined once, whatever grain it is fed from.
 //! 3. `measure`: from figures to measures, exact until each is rounded once.
 //! 4. `statement` puts the text together, `answer` runs it and writes the rows.
@@ -21,6 +21,7 @@ mod join;
 mod measure;
 mod parse;
 mod part;
+mod part_sql;
 mod statement;
 mod tables;
 
