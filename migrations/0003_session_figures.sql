@@ -274,12 +274,17 @@ GROUP BY tenant_id, quiz_id, classroom_id, session_id, started_at, ended_at,
 -- One row for each quiz that was put to a session, over its sessions with a publication: the students on their rosters,
 -- and those of them who answered in a session on whose roster they are.
 CREATE VIEW quiz_engagement AS
-SELECT tenant_id, quiz_id,
-       count(DISTINCT student_id) AS roster_students,
-       count(DISTINCT student_id) FILTER (WHERE has_answered) AS active_students
-FROM session_members
-WHERE publications > 0
-GROUP BY tenant_id, quiz_id;
+SELECT tenant_id, quiz_id, r.students AS roster_students, coalesce(a.students, 0) AS active_students
+FROM (SELECT tenant_id, c.quiz_id, count(DISTINCT e.student_id) AS students
+      FROM (SELECT DISTINCT tenant_id, quiz_id, classroom_id FROM session_figures WHERE publications > 0) AS c
+      LEFT JOIN classroom_students e USING (tenant_id, classroom_id)
+      GROUP BY tenant_id, c.quiz_id) AS r
+LEFT JOIN (SELECT f.tenant_id, f.quiz_id, count(DISTINCT s.student_id) AS students
+           FROM session_figures f
+           JOIN session_students s USING (tenant_id, quiz_id, classroom_id, session_id)
+           JOIN classroom_students e USING (tenant_id, classroom_id, student_id)
+           WHERE f.publications > 0
+           GROUP BY f.tenant_id, f.quiz_id) AS a USING (tenant_id, quiz_id);
 
 -- One row for each student and classroom in whose sessions the student answered, as a guest or not.
 CREATE VIEW classroom_student_figures AS
