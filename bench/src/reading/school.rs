@@ -166,7 +166,7 @@ impl School {
         sqlx::query(
             "SELECT outdate_sessions(array_agg(tenant_id), array_agg(session_id))
              FROM (SELECT tenant_id, session_id FROM sessions WHERE tenant_id = 1 AND classroom_id = $1
-                   ORDER BY session_id LIMIT $2) AS some",
+                   ORDER BY session_id LIMIT $2) AS chosen",
         )
         .bind(classroom)
         .bind(sessions)
