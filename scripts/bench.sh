@@ -45,7 +45,7 @@ esac
 stop_services() {
     "$PROJECT/start-kafka.sh" --stop
     "$PROJECT/scripts/postgres.sh" purge --yes
-    rm -rf "$INGESTOR_LOCAL/kafka" "$INGESTOR_LOCAL/work/messages"
+    rm -rf "$INGESTOR_LOCAL"/{kafka,work/messages}
 }
 
 finish() {
