@@ -17,6 +17,7 @@ mod rebuild;
 mod seed;
 mod table;
 mod tenant;
+mod timestamp;
 mod topics;
 mod user;
 
@@ -71,7 +72,7 @@ pub enum Command {
     Topics(topics::TopicsCommand),
     /// How far the consumer group is behind, per partition.
     Lag(lag::LagArgs),
-    /// Dead letters: records that can never be stored.
+    /// Dead letters: records that could not be stored.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
     /// Compare the stored figures of every session with its facts.
@@ -122,6 +123,9 @@ impl Ctl {
             Command::Lag(args) => answer::print(json, &lag::lag(args).await?),
             Command::Dlq(dlq::DlqCommand::List(args)) => {
                 answer::print(json, &dlq::list(args).await?)
+            }
+            Command::Dlq(dlq::DlqCommand::Show(args)) => {
+                answer::print(json, &dlq::show(args).await?)
             }
             Command::Audit(args) => answer::print(json, &audit::audit(args).await?),
             Command::Rebuild(args) => answer::print(json, &rebuild::rebuild(args).await?),

@@ -11,12 +11,12 @@ use clap::Args;
 use serde::Serialize;
 use sqlx::postgres::PgConnection;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::answer::Answer;
 use super::database;
 use super::progress::Progress;
+use super::timestamp;
 use crate::config::DatabaseConfig;
 use crate::store::figures::{
     self, Choice, GROUP_SESSIONS_MAX, Scope, SessionKey, SessionState, refresh_apart,
@@ -44,10 +44,10 @@ pub struct RebuildArgs {
     #[arg(long, value_name = "QUIZ_ID")]
     pub quiz: Option<Uuid>,
     /// Only sessions that started at this time or later, RFC 3339; of one that never started, its first event counts.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse)]
     pub since: Option<OffsetDateTime>,
     /// Only sessions that started before this time, RFC 3339.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse)]
     pub until: Option<OffsetDateTime>,
     /// PostgreSQL.
     #[command(flatten)]
@@ -74,11 +74,6 @@ struct FailedSession {
 
 /// Sessions whose figures cannot be computed, and why.
 type Failed = BTreeMap<SessionKey, String>;
-
-fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "not of the form 2025-06-20T12:00:00Z".to_owned())
-}
 
 pub(super) async fn rebuild(args: RebuildArgs) -> anyhow::Result<Rebuilt> {
     let mut connection = database::connect(&args.database).await?;

@@ -33,6 +33,9 @@ pub const ERROR_MESSAGE: &str = "dlq.error.message";
 pub const ATTEMPTS: &str = "dlq.attempts";
 /// When it was given up, RFC 3339.
 pub const FAILED_AT: &str = "dlq.failed_at";
+/// How often the record has been put back into its topic; absent when it never was. The record that is put back carries
+/// it, and so does the dead letter that it may become again.
+pub const REDRIVES: &str = "dlq.redrives";
 
 const PREFIX: &str = "dlq.";
 /// The reason must not make a record too large that was not.
@@ -59,6 +62,8 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// When it was given up.
     pub failed_at: OffsetDateTime,
+    /// How often the record had been put back into its topic before.
+    pub redrives: u32,
 }
 
 /// Why a record of a dead-letter topic can't be read as a dead letter.
@@ -103,6 +108,7 @@ impl DeadLetter {
                 .map_err(|_| NotADeadLetter { header: ATTEMPTS })?,
             failed_at: OffsetDateTime::parse(text(FAILED_AT)?, &Rfc3339)
                 .map_err(|_| NotADeadLetter { header: FAILED_AT })?,
+            redrives: redrives_of(&record.headers),
             record: Record {
                 offset: number(ORIGINAL_OFFSET)?,
                 key: record.key.clone(),
@@ -118,6 +124,23 @@ impl DeadLetter {
     pub fn to_message(&self) -> Message {
         Message::copy_of(&self.record)
     }
+
+    /// The same with one header more, [`REDRIVES`], so that a record that fails again and again is known by it.
+    #[must_use]
+    pub fn to_redriven(&self) -> Message {
+        let mut message = self.to_message();
+        let redrives = self.redrives.saturating_add(1);
+        message.headers.push(REDRIVES, redrives.to_string());
+        message
+    }
+}
+
+/// A counter that somebody else wrote in a form of his own counts as none.
+fn redrives_of(headers: &Headers) -> u32 {
+    headers
+        .get_str(REDRIVES)
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(0)
 }
 
 fn without_own(headers: &Headers) -> Headers {
@@ -251,6 +274,10 @@ fn dead_letter(topic: &str, partition: i32, given_up: &GivenUp) -> Message {
     headers.push(ERROR_MESSAGE, truncated(&failure.message).to_owned());
     headers.push(ATTEMPTS, attempts.to_string());
     headers.push(FAILED_AT, now());
+    let redrives = redrives_of(&record.headers);
+    if redrives > 0 {
+        headers.push(REDRIVES, redrives.to_string());
+    }
     message
 }
 

@@ -116,7 +116,9 @@ impl Inspector {
             .set("auto.offset.reset", "earliest")
             .set("allow.auto.create.topics", "false")
             .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "50");
+            .set("fetch.wait.max.ms", "50")
+            // Read ahead, but not without bounds: a topic may be larger than the memory.
+            .set("queued.max.messages.kbytes", "16384");
         Ok(Self { config, timeout })
     }
 

@@ -60,24 +60,45 @@ impl Inspector {
         limit: usize,
         filter: impl Fn(&Located) -> bool + Send + 'static,
     ) -> Result<Vec<Located>, InspectError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.fold(topic, ranges, Vec::new(), move |kept, located| {
+            if filter(&located) {
+                kept.push(located);
+            }
+            if kept.len() == limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .await
+    }
+
+    /// Reads what is in these ranges at this moment, one record after the other, and gives back what the step made of
+    /// them; nothing else is kept, so any number of records can be read.
+    ///
+    /// Records come as in [`read_range`](Self::read_range); a step that breaks ends the reading. Steps run on a thread
+    /// that may block.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn fold<T: Send + 'static>(
+        &self,
+        topic: &str,
+        ranges: &[Range],
+        initial: T,
+        mut step: impl FnMut(&mut T, Located) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<T, InspectError> {
         let topic = topic.to_owned();
         let ranges = ranges.to_vec();
         self.blocking(move |session| {
-            let mut kept = Vec::new();
-            if limit == 0 {
-                return Ok(kept);
-            }
+            let mut made = initial;
             session.visit(&topic, &ranges, |located| {
-                if filter(&located) {
-                    kept.push(located);
-                }
-                if kept.len() == limit {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(true)
-                }
+                step(&mut made, located).map_continue(|()| true)
             })?;
-            Ok(kept)
+            Ok(made)
         })
         .await
     }
@@ -124,7 +145,6 @@ impl Session {
         while !ends.is_empty() {
             match self.client.poll(self.timeout) {
                 Some(Ok(message)) => {
-                    progress = Instant::now();
                     let partition = message.partition();
                     let Some(&end) = ends.get(&partition) else {
                         continue;
@@ -136,6 +156,8 @@ impl Session {
                             ControlFlow::Continue(true) if message.offset() + 1 < end => {}
                             ControlFlow::Continue(_) => drop(ends.remove(&partition)),
                         }
+                        // A visitor that takes its time is no silence of the cluster.
+                        progress = Instant::now();
                     } else {
                         ends.remove(&partition);
                     }
