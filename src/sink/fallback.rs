@@ -86,7 +86,7 @@ impl Ingest {
             let outcomes = self.direct.write(events).await;
             return outcomes
                 .into_iter()
-                .map(|outcome| retry_when_either_may_be_back(breaker, outcome))
+                .map(|outcome| retry_when_the_breaker_says(breaker, outcome))
                 .collect();
         };
 
@@ -122,7 +122,7 @@ impl Ingest {
         }
         if !unsent.is_empty() {
             for (place, outcome) in places.into_iter().zip(self.direct.write(unsent).await) {
-                outcomes[place] = retry_when_either_may_be_back(breaker, outcome);
+                outcomes[place] = retry_when_the_breaker_says(breaker, outcome);
             }
         }
         outcomes
@@ -145,16 +145,17 @@ fn speaks_of_the_brokers(error: &SendError) -> bool {
     !error.is_payload_fault() && !matches!(error, SendError::QueueFull)
 }
 
-/// When both stores are away, trying again makes sense when the first of the two may be back.
-fn retry_when_either_may_be_back(breaker: &Breaker, outcome: Outcome) -> Outcome {
+/// When both stores are away, the breaker knows best when trying again makes sense: it lets the next probe through
+/// then. The direct path's own pause is shorter than the second that an answer can name.
+fn retry_when_the_breaker_says(breaker: &Breaker, outcome: Outcome) -> Outcome {
     outcome.map_err(|refusal| match refusal {
         Refusal::Unavailable { retry_after } => {
-            let kafka = breaker.retry_after();
+            let open_for = breaker.retry_after();
             Refusal::Unavailable {
-                retry_after: if kafka.is_zero() {
+                retry_after: if open_for.is_zero() {
                     retry_after
                 } else {
-                    retry_after.min(kafka)
+                    open_for
                 },
             }
         }

@@ -4,6 +4,7 @@
 mod database_away;
 mod kafka_away;
 mod killed_consumer;
+mod long_outage;
 mod nothing_there;
 mod overload;
 mod poison;

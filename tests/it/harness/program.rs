@@ -132,6 +132,17 @@ impl Program {
         signal(self.child.id(), name);
     }
 
+    /// Bytes of memory that the process holds at this moment.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the process runs");
+        let kib = status.lines().find_map(|line| {
+            let value = line.strip_prefix("VmRSS:")?;
+            value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        });
+        kib.expect("the kernel says how much memory a process holds") * 1024
+    }
+
     /// Waits for the end.
     pub(crate) async fn ended(&mut self, deadline: Duration) -> ExitStatus {
         let mut status = None;
