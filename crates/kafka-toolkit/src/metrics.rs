@@ -53,6 +53,7 @@ declare! {
     HANDLE_SECONDS = Histogram "consumer_handle_seconds" "Duration of one call of the handler.";
     COMMITS = Counter "consumer_commits_total" "Commits of offsets, by result.";
     REBALANCES = Counter "consumer_rebalances_total" "Changes of the assignment, by kind.";
+    DRAIN_SECONDS = Histogram "consumer_drain_seconds" "From taking partitions away, at a rebalance or a stop, to the last commit of what was being handled.";
     ASSIGNED = Gauge "consumer_assigned_partitions" "Partitions assigned to this member.";
     BRAKED = Gauge "consumer_braked" "1 while the partition is paused because of too many dead letters.";
     WAITING = Gauge "consumer_waiting_on_dependency" "1 while the partition waits for something that its handler needs.";
@@ -115,6 +116,7 @@ impl Registry {
         ConsumerMetrics {
             commits: metrics::counter!(self.name(COMMITS), "result" => "ok"),
             commit_errors: metrics::counter!(self.name(COMMITS), "result" => "error"),
+            drain_seconds: metrics::histogram!(self.name(DRAIN_SECONDS)),
             assigned: metrics::gauge!(self.name(ASSIGNED)),
             client_errors: metrics::counter!(self.name(CLIENT_ERRORS), "client" => "consumer"),
             registry: self.clone(),
@@ -160,6 +162,7 @@ pub(crate) struct HandlerMetrics {
 pub(crate) struct ConsumerMetrics {
     pub(crate) commits: Counter,
     pub(crate) commit_errors: Counter,
+    pub(crate) drain_seconds: Histogram,
     pub(crate) assigned: Gauge,
     pub(crate) client_errors: Counter,
     registry: Registry,

@@ -6,24 +6,38 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::board::{Board, Offsets};
 use super::client::GroupClient;
 use crate::metrics::ConsumerMetrics;
 
+/// Pause before a commit that was refused for a moment is sent again.
+const REFUSED_PAUSE: Duration = Duration::from_millis(20);
+
 pub(super) struct Committer {
     jobs: Sender<Job>,
     busy: Arc<AtomicBool>,
 }
 
+/// What the broker said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Committed {
+    Yes,
+    /// Not now; the same commit may be taken in a moment.
+    NotNow,
+    /// Not from this member: the group has given its partitions away.
+    NotOurs,
+}
+
 struct Job {
     client: Arc<GroupClient>,
     offsets: Offsets,
-    answer: Sender<()>,
+    answer: Sender<Committed>,
 }
 
 impl Committer {
@@ -44,23 +58,33 @@ impl Committer {
         }
     }
 
-    /// Commits behind all others and waits for the answer, but not for ever.
+    /// Commits behind all others and waits for the answer, but not for ever. A commit that meets a rebalance at a bad
+    /// moment is refused, and sent again: nobody else would do so once the work has ended.
     pub(super) fn commit_and_wait(
         &self,
         client: &Arc<GroupClient>,
-        offsets: Offsets,
+        offsets: &Offsets,
         patience: Duration,
     ) {
-        if let Some(answered) = self.submit(client, offsets)
-            && answered.recv_timeout(patience).is_err()
-        {
-            tracing::warn!(
-                "the last commit of offsets was not answered; some records may be read again"
-            );
+        let deadline = Instant::now() + patience;
+        while let Some(answered) = self.submit(client, offsets.clone()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match answered.recv_timeout(left) {
+                Ok(Committed::Yes) => return,
+                Ok(Committed::NotNow) if left > REFUSED_PAUSE => {
+                    std::thread::sleep(REFUSED_PAUSE);
+                }
+                Ok(Committed::NotOurs | Committed::NotNow) | Err(_) => {
+                    tracing::warn!(
+                        "the last commit of offsets was not confirmed; some records may be read again"
+                    );
+                    return;
+                }
+            }
         }
     }
 
-    fn submit(&self, client: &Arc<GroupClient>, offsets: Offsets) -> Option<Receiver<()>> {
+    fn submit(&self, client: &Arc<GroupClient>, offsets: Offsets) -> Option<Receiver<Committed>> {
         if offsets.is_empty() {
             return None;
         }
@@ -82,21 +106,40 @@ fn work(jobs: &Receiver<Job>, board: &Board, metrics: &ConsumerMetrics, busy: &A
             offsets,
             answer,
         } = job;
-        match client.commit(&list(&offsets), CommitMode::Sync) {
+        let committed = match client.commit(&list(&offsets), CommitMode::Sync) {
             Ok(()) => {
                 board.confirmed(&offsets);
                 metrics.commits.increment(1);
+                Committed::Yes
             }
             Err(error) => {
                 metrics.commit_errors.increment(1);
-                tracing::warn!(%error, "a commit of offsets failed; it is sent again while the partitions are assigned");
+                refused(&error)
             }
-        }
+        };
         // Before the answer, so that whoever was answered finds no other reference to the client.
         drop(client);
         busy.store(false, Ordering::Release);
         // Nobody waits for the answer of an ordinary commit.
-        let _ = answer.send(());
+        let _ = answer.send(committed);
+    }
+}
+
+fn refused(error: &KafkaError) -> Committed {
+    match error.rdkafka_error_code() {
+        // The ordinary state of a group that is being put together anew: it lasts until everybody has their assignment.
+        Some(RDKafkaErrorCode::RebalanceInProgress | RDKafkaErrorCode::IllegalGeneration) => {
+            tracing::debug!(%error, "a commit of offsets met a rebalance; it is sent again");
+            Committed::NotNow
+        }
+        Some(RDKafkaErrorCode::UnknownMemberId | RDKafkaErrorCode::FencedInstanceId) => {
+            tracing::warn!(%error, "the group has given up on this member; its partitions are with others now");
+            Committed::NotOurs
+        }
+        _ => {
+            tracing::warn!(%error, "a commit of offsets failed; it is sent again while the partitions are assigned");
+            Committed::NotNow
+        }
     }
 }
 

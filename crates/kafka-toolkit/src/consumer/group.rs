@@ -181,6 +181,7 @@ impl<H: Handler> Assignments for Supervisor<H> {
                 .filter_map(|partition| running.remove_entry(partition))
                 .collect()
         };
+        let began = Instant::now();
         for (_, running) in &stopping {
             running.stop.cancel();
             if lost {
@@ -192,7 +193,10 @@ impl<H: Handler> Assignments for Supervisor<H> {
         if !lost {
             let offsets = self.board.unconfirmed();
             self.committer
-                .commit_and_wait(client, offsets, COMMIT_GRACE);
+                .commit_and_wait(client, &offsets, COMMIT_GRACE);
+        }
+        if !stopping.is_empty() {
+            self.metrics.drain_seconds.record(began.elapsed());
         }
         for partition in partitions {
             self.board.remove(partition);

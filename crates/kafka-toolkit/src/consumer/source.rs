@@ -47,13 +47,32 @@ pub(super) struct Gathering {
     records: Vec<Record>,
     bytes: usize,
     oldest: Option<Instant>,
+    /// Offset and timestamp of the record that was taken last, be it in this batch or in the one before.
+    latest: Option<(i64, Option<i64>)>,
 }
 
 impl Gathering {
+    /// Takes a record, unless it is the one that was taken last: at every rebalance librdkafka pauses the partitions that
+    /// stay, empties their queues and fetches again from behind the record that it has handed out last. Of a record that
+    /// is on its way out of the queue at that moment it does not know yet, so that one comes a second time. The timestamp
+    /// tells it from the record at the same offset of a topic that was made anew.
     fn push(&mut self, record: Record) {
+        let place = Some((record.offset, record.timestamp_ms));
+        if self.latest == place {
+            return;
+        }
+        self.latest = place;
         self.oldest.get_or_insert_with(Instant::now);
         self.bytes += record.payload.as_ref().map_or(0, Bytes::len);
         self.records.push(record);
+    }
+
+    /// Gives what was gathered, and begins the next batch with room for `room` records.
+    fn give(&mut self, room: usize) -> Vec<Record> {
+        self.bytes = 0;
+        self.oldest = None;
+        let room = self.records.len().min(room);
+        std::mem::replace(&mut self.records, Vec::with_capacity(room))
     }
 
     pub(super) fn is_full(&self, limits: Limits) -> bool {
@@ -148,15 +167,11 @@ impl Source {
 
     /// The batch gathered so far.
     pub(super) fn batch(&self, gathering: &mut Gathering) -> Batch {
-        let gathered = std::mem::take(gathering);
         self.state.set_gathered(0);
-        gathering
-            .records
-            .reserve(gathered.records.len().min(self.limits.records));
         Batch::new(
             Arc::clone(&self.partition.topic),
             self.partition.partition,
-            gathered.records,
+            gathering.give(self.limits.records),
         )
     }
 }
@@ -192,4 +207,44 @@ fn headers(message: &BorrowedMessage<'_>) -> Headers {
         headers.push(UNREADABLE_HEADERS, "true");
         headers
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: i64, timestamp_ms: i64) -> Record {
+        Record {
+            timestamp_ms: Some(timestamp_ms),
+            ..Record::new(offset, "key", "payload")
+        }
+    }
+
+    fn offsets(gathering: &Gathering) -> Vec<i64> {
+        gathering.records.iter().map(|r| r.offset).collect()
+    }
+
+    #[test]
+    fn a_record_that_comes_twice_in_a_row_is_taken_once() {
+        let mut gathering = Gathering::default();
+        for offset in [7, 8, 8, 9] {
+            gathering.push(record(offset, 1));
+        }
+        assert_eq!(offsets(&gathering), [7, 8, 9]);
+        assert_eq!(gathering.bytes, 3 * "payload".len());
+        assert_eq!(gathering.give(10).len(), 3);
+        for offset in [9, 10] {
+            gathering.push(record(offset, 1));
+        }
+        assert_eq!(offsets(&gathering), [10], "the one before is not forgotten");
+    }
+
+    #[test]
+    fn the_records_of_a_topic_that_was_made_anew_are_taken() {
+        let mut gathering = Gathering::default();
+        for (offset, timestamp_ms) in [(0, 1), (0, 2), (1, 3), (0, 4)] {
+            gathering.push(record(offset, timestamp_ms));
+        }
+        assert_eq!(offsets(&gathering), [0, 0, 1, 0]);
+    }
 }

@@ -1,16 +1,27 @@
 //! Groups of several members.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kafka_toolkit::{Batch, Handler, Outcome};
+use kafka_toolkit::{Batch, ConsumerConfig, Handler, Outcome};
+
+use tokio::task::JoinHandle;
 
 use crate::harness::{Running, Seen, Stage, message, until};
 
 fn assigned(running: &Running) -> usize {
     running.health().partitions.len()
+}
+
+/// No deadline of the group plays a part: what a slow machine makes a member miss is not what is tested.
+fn patient(stage: &Stage) -> ConsumerConfig {
+    ConsumerConfig {
+        session_timeout_ms: 30_000,
+        drain_deadline_ms: 20_000,
+        ..stage.config()
+    }
 }
 
 /// Takes its time, so that rebalances come while batches are under way.
@@ -28,35 +39,65 @@ impl Handler for Unhurried {
     }
 }
 
+/// Somebody who sends without end; what was acknowledged, as (partition, offset).
+struct Sending {
+    done: Arc<AtomicBool>,
+    task: JoinHandle<BTreeSet<(i32, i64)>>,
+}
+
+impl Sending {
+    fn start(stage: &Arc<Stage>) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let task = tokio::spawn({
+            let (stage, done) = (Arc::clone(stage), Arc::clone(&done));
+            async move {
+                let mut sent = BTreeSet::new();
+                let mut n = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let messages = (0..50)
+                        .map(|k| message(&format!("key-{k}"), &(n + k).to_string()))
+                        .collect();
+                    for answer in stage.producer.send_all(&stage.topic, messages).await {
+                        let delivery = answer.unwrap();
+                        sent.insert((delivery.partition, delivery.offset));
+                    }
+                    n += 50;
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                sent
+            }
+        });
+        Self { done, task }
+    }
+
+    async fn stop(self) -> BTreeSet<(i32, i64)> {
+        self.done.store(true, Ordering::Relaxed);
+        self.task.await.unwrap()
+    }
+}
+
+#[track_caller]
+fn assert_each_was_handled_once(seen: &Seen, sent: &BTreeSet<(i32, i64)>) {
+    let times = seen.times();
+    let handled: BTreeSet<(i32, i64)> = times.keys().copied().collect();
+    assert_eq!(&handled, sent, "none is skipped");
+    let repeated: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(
+        repeated.is_empty(),
+        "a drained hand-over repeats nothing: {repeated:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn members_come_and_go_and_every_record_is_handled() {
     let stage = Arc::new(Stage::with_partitions(6).await);
-    let done = Arc::new(AtomicBool::new(false));
-    let sending = tokio::spawn({
-        let (stage, done) = (Arc::clone(&stage), Arc::clone(&done));
-        async move {
-            let mut sent = BTreeSet::new();
-            let mut n = 0;
-            while !done.load(Ordering::Relaxed) {
-                let messages = (0..50)
-                    .map(|k| message(&format!("key-{k}"), &(n + k).to_string()))
-                    .collect();
-                for answer in stage.producer.send_all(&stage.topic, messages).await {
-                    let delivery = answer.unwrap();
-                    sent.insert((delivery.partition, delivery.offset));
-                }
-                n += 50;
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            sent
-        }
-    });
+    let sending = Sending::start(&stage);
     let seen = Seen::default();
-    let first = stage.start(Unhurried(seen.clone()));
+    let first = stage.start_with(&patient(&stage), Unhurried(seen.clone()));
     until("the first has all", async || assigned(&first) == 6).await;
     until("it works", async || seen.count() > 500).await;
 
-    let second = stage.start(Unhurried(seen.clone()));
+    let second = stage.start_with(&patient(&stage), Unhurried(seen.clone()));
     until("they share", async || {
         assigned(&first) == 3 && assigned(&second) == 3
     })
@@ -68,19 +109,43 @@ async fn members_come_and_go_and_every_record_is_handled() {
     until("the second has all", async || assigned(&second) == 6).await;
     let so_far = seen.count();
     until("it works", async || seen.count() > so_far + 500).await;
-    done.store(true, Ordering::Relaxed);
-    let sent = sending.await.unwrap();
+    let sent = sending.stop().await;
     until("all are committed", async || {
         stage.committed_sum().await == sent.len() as i64
     })
     .await;
     second.stop().await;
 
-    let times = seen.times();
-    let handled: BTreeSet<(i32, i64)> = times.keys().copied().collect();
-    assert_eq!(handled, sent, "none is skipped");
-    let repeated = times.values().filter(|&&times| times > 1).count();
-    assert_eq!(repeated, 0, "a drained hand-over repeats nothing");
+    assert_each_was_handled_once(&seen, &sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_stop_in_the_middle_of_a_rebalance_still_commit_what_they_have_done() {
+    let stage = Arc::new(Stage::with_partitions(6).await);
+    let sending = Sending::start(&stage);
+    let seen = Seen::default();
+    // Nobody but a member that gives up partitions commits in time.
+    let config = ConsumerConfig {
+        commit_interval_ms: 60_000,
+        ..patient(&stage)
+    };
+    let start = || stage.start_with(&config, Unhurried(seen.clone()));
+    let mut members = VecDeque::from([start(), start()]);
+    for round in 0..12 {
+        let so_far = seen.count();
+        until("they work", async || seen.count() > so_far + 200).await;
+        members.push_back(start());
+        // Another moment of the rebalance each time: the group asks its members every 300 ms.
+        tokio::time::sleep(Duration::from_millis(round * 60)).await;
+        members.pop_front().unwrap().stop().await;
+    }
+    let sent = sending.stop().await;
+    until("all are handled", async || seen.times().len() == sent.len()).await;
+    for member in members {
+        member.stop().await;
+    }
+    assert_eq!(stage.committed_sum().await, sent.len() as i64);
+    assert_each_was_handled_once(&seen, &sent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
