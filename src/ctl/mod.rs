@@ -127,6 +127,9 @@ impl Ctl {
             Command::Dlq(dlq::DlqCommand::Show(args)) => {
                 answer::print(json, &dlq::show(args).await?)
             }
+            Command::Dlq(dlq::DlqCommand::Redrive(args)) => {
+                answer::print(json, &dlq::redrive(*args).await?)
+            }
             Command::Audit(args) => answer::print(json, &audit::audit(args).await?),
             Command::Rebuild(args) => answer::print(json, &rebuild::rebuild(args).await?),
             Command::Load(args) => answer::print(json, &load::load(*args).await?),

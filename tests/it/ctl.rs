@@ -7,6 +7,7 @@ mod kafka;
 mod load;
 mod migrate;
 mod rebuild;
+mod redrive;
 mod retries;
 mod seed;
 
@@ -83,6 +84,11 @@ impl Started {
         let kill = format!("kill -INT {}", self.0.id());
         let killed = Command::new("sh").args(["-c", &kill]).status();
         assert!(killed.expect("sh starts").success());
+    }
+
+    /// Without a chance to say goodbye.
+    fn kill(&mut self) {
+        self.0.kill().expect("it can be killed");
     }
 
     async fn end(self) -> Ran {

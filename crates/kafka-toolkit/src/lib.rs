@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod partition;
 pub mod producer;
 pub mod record;
+pub mod redrive;
 pub mod topic;
 pub mod trace;
 
@@ -28,4 +29,5 @@ pub use outcome::{ErrorClass, Failure, Outcome};
 pub use partition::TopicPartition;
 pub use producer::{Delivery, Producer, SendError};
 pub use record::{Batch, Record};
+pub use redrive::Redriver;
 pub use topic::{TopicRegistry, TopicSpec};

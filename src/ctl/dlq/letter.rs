@@ -6,6 +6,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::state::State;
+
 /// One record of the dead-letter topic, without its payload.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Letter {
@@ -15,6 +17,7 @@ pub(super) struct Letter {
     pub(super) time: Option<OffsetDateTime>,
     pub(super) key: Option<String>,
     pub(super) payload_bytes: usize,
+    pub(super) state: State,
     /// `None` for a record that carries no readable origin: somebody else wrote it.
     #[serde(flatten)]
     pub(super) origin: Option<Origin>,
@@ -37,8 +40,9 @@ pub(super) struct Origin {
     pub(super) redrives: u32,
 }
 
-impl From<&Located> for Letter {
-    fn from(located: &Located) -> Self {
+impl Letter {
+    /// As if nothing had become of it yet.
+    pub(super) fn read(located: &Located) -> Self {
         let record = &located.record;
         let letter = DeadLetter::from_record(record);
         let unreadable = letter.as_ref().err().map(ToString::to_string);
@@ -51,6 +55,7 @@ impl From<&Located> for Letter {
                 .as_ref()
                 .map(|key| String::from_utf8_lossy(key).into_owned()),
             payload_bytes: record.payload.as_ref().map_or(0, bytes::Bytes::len),
+            state: State::Pending,
             origin: letter.ok().map(Origin::from),
             unreadable,
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::filter::{Filter, records_in};
 use super::letter::{Letter, time_cell};
+use super::state::{RedriveGroup, State, States};
 use super::summary::Summary;
 use super::text::one_line;
 use crate::ctl::answer::Answer;
@@ -25,9 +26,15 @@ pub struct ListArgs {
     /// Most dead letters to list; all are counted.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub limit: u32,
+    /// Only those of which this has become.
+    #[arg(long)]
+    pub state: Option<State>,
     /// Which ones.
     #[command(flatten)]
     pub filter: Filter,
+    /// Where it is noted what has been put back.
+    #[command(flatten)]
+    pub group: RedriveGroup,
     /// The topics and the cluster that holds them.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -56,7 +63,9 @@ struct Read {
 pub(in crate::ctl) async fn list(args: ListArgs) -> anyhow::Result<DeadLetters> {
     let ListArgs {
         limit,
+        state,
         filter,
+        group,
         cluster,
     } = args;
     let inspector = cluster.inspector()?;
@@ -64,14 +73,16 @@ pub(in crate::ctl) async fn list(args: ListArgs) -> anyhow::Result<DeadLetters> 
     let explain = |error| cluster.explain(error);
     let watermarks = inspector.watermarks(&topic).await.map_err(explain)?;
     let ranges = filter.ranges(&inspector, &topic).await.map_err(explain)?;
+    let states = States::read(&inspector, &topic, &group).await;
+    let states = states.map_err(explain)?;
     let progress = Arc::new(Progress::new(records_in(&ranges), "dead letters"));
     let looked_at = Arc::clone(&progress);
     let limit = limit as usize;
     let read = inspector
         .fold(&topic, &ranges, Read::default(), move |read, located| {
             looked_at.advance(1);
-            let letter = Letter::from(&located);
-            if filter.is_met_by(&letter) {
+            let letter = states.letter(&located);
+            if filter.is_met_by(&letter) && state.is_none_or(|state| state == letter.state) {
                 read.take(letter, limit);
             }
             ControlFlow::Continue(())
@@ -118,6 +129,7 @@ impl fmt::Display for DeadLetters {
             "ERROR",
             "ATTEMPTS",
             "REDRIVES",
+            "STATE",
             "MESSAGE",
         ]);
         for letter in &self.dead_letters {
@@ -150,6 +162,7 @@ impl fmt::Display for DeadLetters {
                 name,
                 attempts,
                 redrives,
+                letter.state.as_str().to_owned(),
                 message,
             ]);
         }

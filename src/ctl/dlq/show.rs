@@ -8,6 +8,7 @@ use kafka_toolkit::inspect::Range;
 use serde::Serialize;
 
 use super::letter::{Letter, time_cell};
+use super::state::{RedriveGroup, States};
 use super::text::Shown;
 use crate::ctl::answer::Answer;
 use crate::ctl::kafka::ClusterArgs;
@@ -18,6 +19,9 @@ pub struct ShowArgs {
     /// Its place in the dead-letter topic as `ctl dlq list` shows it: PARTITION OFFSET or PARTITION/OFFSET.
     #[arg(required = true, num_args = 1..=2, value_name = "PLACE")]
     pub place: Vec<String>,
+    /// Where it is noted what has been put back.
+    #[command(flatten)]
+    pub group: RedriveGroup,
     /// The topics and the cluster that holds them.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -42,7 +46,11 @@ struct ShownHeader {
 }
 
 pub(in crate::ctl) async fn show(args: ShowArgs) -> anyhow::Result<WholeLetter> {
-    let ShowArgs { place, cluster } = args;
+    let ShowArgs {
+        place,
+        group,
+        cluster,
+    } = args;
     let (partition, offset) = parse_place(&place)?;
     let topic = cluster.topics.kafka_dlq_topic.clone();
     let range = Range {
@@ -50,8 +58,8 @@ pub(in crate::ctl) async fn show(args: ShowArgs) -> anyhow::Result<WholeLetter> 
         from: offset,
         to: offset.saturating_add(1),
     };
-    let found = cluster
-        .inspector()?
+    let inspector = cluster.inspector()?;
+    let found = inspector
         .read_range(&topic, &[range], 1, move |located| {
             located.record.offset == offset
         })
@@ -63,11 +71,13 @@ pub(in crate::ctl) async fn show(args: ShowArgs) -> anyhow::Result<WholeLetter> 
              `ctl dlq list` shows what is there"
         );
     };
+    let states = States::read(&inspector, &topic, &group).await;
+    let states = states.map_err(|error| cluster.explain(error))?;
     let record = &located.record;
     let shown = |bytes: &Option<bytes::Bytes>| bytes.as_deref().map(Shown::of);
     Ok(WholeLetter {
         topic,
-        letter: Letter::from(located),
+        letter: states.letter(located),
         headers: record
             .headers
             .iter()
@@ -102,6 +112,7 @@ impl fmt::Display for WholeLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = &self.letter;
         writeln!(f, "{}/{}/{}", self.topic, letter.partition, letter.offset)?;
+        writeln!(f, "state     {}", letter.state.as_str())?;
         writeln!(f, "given up  {}", time_cell(letter.time))?;
         match &letter.origin {
             Some(origin) => {
@@ -122,7 +133,7 @@ impl fmt::Display for WholeLetter {
                 )?;
                 writeln!(
                     f,
-                    "tries     {} handed over, {} redriven",
+                    "tries     {} handed over, put back {} times before",
                     origin.attempts, origin.redrives
                 )?;
             }

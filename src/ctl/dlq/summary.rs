@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::letter::Letter;
+use super::state::State;
 use super::text::one_line;
 use crate::ctl::table::Table;
 
@@ -33,6 +34,7 @@ struct Kind {
     original_topic: String,
     original_partition: Option<i32>,
     redrives: u32,
+    state: State,
 }
 
 impl Kind {
@@ -44,18 +46,20 @@ impl Kind {
                 original_topic: origin.original_topic.clone(),
                 original_partition: Some(origin.original_partition),
                 redrives: origin.redrives,
+                state: letter.state,
             },
-            None => Self::nameless("unreadable"),
+            None => Self::nameless("unreadable", letter.state),
         }
     }
 
-    fn nameless(class: &str) -> Self {
+    fn nameless(class: &str, state: State) -> Self {
         Self {
             error_class: class.to_owned(),
             error_name: "-".to_owned(),
             original_topic: "-".to_owned(),
             original_partition: None,
             redrives: 0,
+            state,
         }
     }
 }
@@ -66,7 +70,7 @@ impl Summary {
         let kind = if self.counts.len() < KINDS_MAX || self.counts.contains_key(&kind) {
             kind
         } else {
-            Kind::nameless("other")
+            Kind::nameless("other", letter.state)
         };
         *self.counts.entry(kind).or_default() += 1;
     }
@@ -94,7 +98,7 @@ impl Serialize for Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(["COUNT", "CLASS", "ERROR", "FROM", "REDRIVES"]);
+        let mut table = Table::new(["COUNT", "CLASS", "ERROR", "FROM", "REDRIVES", "STATE"]);
         for Counted { count, kind } in self.sorted() {
             let from = match kind.original_partition {
                 Some(partition) => format!("{}/{partition}", one_line(&kind.original_topic)),
@@ -106,6 +110,7 @@ impl fmt::Display for Summary {
                 one_line(&kind.error_name),
                 from,
                 kind.redrives.to_string(),
+                kind.state.as_str().to_owned(),
             ]);
         }
         table.fmt(f)

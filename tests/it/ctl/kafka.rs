@@ -7,13 +7,16 @@ use crate::harness::topic::{Running, Topics};
 use crate::harness::{PATIENCE, TestDb};
 
 pub(super) async fn ask<'a>(topics: &Topics, arguments: impl IntoIterator<Item = &'a str>) -> Ran {
+    asking(topics, arguments).run().await
+}
+
+/// A call with `--json` about these topics.
+pub(super) fn asking<'a>(topics: &Topics, arguments: impl IntoIterator<Item = &'a str>) -> Ctl {
     Ctl::new(arguments.into_iter().chain(["--json"]))
         .with("KAFKA_BROKERS", topics.brokers())
         .with("KAFKA_TOPIC", &topics.events)
         .with("KAFKA_DLQ_TOPIC", &topics.dead_letters)
         .with("KAFKA_GROUP_ID", &topics.group)
-        .run()
-        .await
 }
 
 fn sum(answer: &Value, field: &str) -> i64 {

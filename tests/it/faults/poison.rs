@@ -5,15 +5,9 @@ use kafka_toolkit::dead_letter::DeadLetter;
 use kafka_toolkit::{Headers, Message, Record};
 use serde_json::json;
 
-use crate::harness::event::{a_publication, an_answer};
+use crate::harness::event::{a_publication, an_answer, envelope};
 use crate::harness::topic::Running;
 use crate::harness::{PATIENCE, TestDb, Topics};
-
-fn envelope(payload: &serde_json::Value) -> Bytes {
-    json!({"tenant_id": 1, "payload": payload})
-        .to_string()
-        .into()
-}
 
 fn record(key: Option<&str>, payload: Option<Bytes>) -> Record {
     let mut headers = Headers::new();

@@ -17,6 +17,13 @@ pub(crate) const QUIZ: Uuid = Uuid::from_u128(0x900e8400_e29b_41d4_a716_44665544
 /// The classroom of events that do not say otherwise.
 pub(crate) const CLASSROOM: Uuid = Uuid::from_u128(0x900e8400_e29b_41d4_a716_446655440020);
 
+/// An event's JSON as the server puts it into the topic, for tenant 1.
+pub(crate) fn envelope(payload: &Value) -> bytes::Bytes {
+    json!({"tenant_id": 1, "payload": payload})
+        .to_string()
+        .into()
+}
+
 /// An event in the making.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft(Value);

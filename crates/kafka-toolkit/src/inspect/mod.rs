@@ -154,6 +154,17 @@ impl Inspector {
             .await
     }
 
+    /// A client that can read and write the commits of this group, without joining it.
+    pub(crate) fn client(&self, group: &str) -> Result<Client, InspectError> {
+        let mut config = self.config.clone();
+        config.set("group.id", group);
+        Ok(config.create_with_context(QuietContext)?)
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Session) -> Result<T, InspectError> + Send + 'static,
@@ -167,12 +178,13 @@ impl Inspector {
         group: &str,
         look: impl FnOnce(&Session) -> Result<T, InspectError> + Send + 'static,
     ) -> Result<T, InspectError> {
-        let mut config = self.config.clone();
-        config.set("group.id", group);
-        let timeout = self.timeout;
+        let (inspector, group) = (self.clone(), group.to_owned());
         let looked = tokio::task::spawn_blocking(move || {
-            let client = config.create_with_context::<_, Client>(QuietContext)?;
-            look(&Session { client, timeout })
+            let client = inspector.client(&group)?;
+            look(&Session {
+                client,
+                timeout: inspector.timeout,
+            })
         });
         match looked.await {
             Ok(result) => result,
@@ -181,11 +193,11 @@ impl Inspector {
     }
 }
 
-type Client = BaseConsumer<QuietContext>;
+pub(crate) type Client = BaseConsumer<QuietContext>;
 
 /// A look that fails says so to its caller; what the library says meanwhile, once per attempt to reconnect, is for
 /// debugging.
-struct QuietContext;
+pub(crate) struct QuietContext;
 
 impl ClientContext for QuietContext {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -270,7 +282,7 @@ impl Session {
 }
 
 /// The offset where it is a number rather than an end or nothing.
-fn certain(offset: Offset) -> Option<i64> {
+pub(crate) fn certain(offset: Offset) -> Option<i64> {
     match offset {
         Offset::Offset(offset) => Some(offset),
         _ => None,

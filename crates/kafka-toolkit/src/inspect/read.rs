@@ -9,6 +9,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::Offset;
+use tokio::sync::mpsc::{self, Receiver};
 
 use super::{InspectError, Inspector, Session};
 use crate::consumer::owned;
@@ -101,6 +102,29 @@ impl Inspector {
             Ok(made)
         })
         .await
+    }
+
+    /// The same records in a channel, which holds so many of them; dropping the receiver ends the reading.
+    pub(crate) fn stream(
+        &self,
+        topic: &str,
+        ranges: &[Range],
+        capacity: usize,
+    ) -> Receiver<Result<Located, InspectError>> {
+        let (sender, receiver) = mpsc::channel(capacity);
+        let (inspector, topic, ranges) = (self.clone(), topic.to_owned(), ranges.to_vec());
+        tokio::spawn(async move {
+            let records = sender.clone();
+            let step = move |(): &mut (), located| match records.blocking_send(Ok(located)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            };
+            if let Err(error) = inspector.fold(&topic, &ranges, (), step).await {
+                // Nobody may want to know any more.
+                drop(sender.send(Err(error)).await);
+            }
+        });
+        receiver
     }
 
     /// Reads everything that is in a topic at this moment, like [`read_range`](Self::read_range).

@@ -18,4 +18,5 @@ mod measuring;
 mod outages;
 mod producing;
 mod rebalancing;
+mod redriving;
 mod topics;
