@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use analytics_ingestor::config::ServerConfig;
 use analytics_ingestor::event::{Event, Fact};
-use analytics_ingestor::http::{self, AppState};
+use analytics_ingestor::http::{self, AppState, Leave};
 use analytics_ingestor::sink::{Accepted, Baseline, Mode, Outcome, Refusal};
 use analytics_ingestor::store::{self, Purpose};
 use analytics_ingestor::{shutdown, telemetry};
@@ -47,7 +47,7 @@ pub(crate) async fn serve(end: End) -> anyhow::Result<()> {
         }
     };
     let listener = TcpListener::bind((config.http.listen_address, config.http.port)).await?;
-    http::serve(listener, state, shutdown, Duration::from_secs(10)).await?;
+    http::serve(listener, state, shutdown, Leave::from(&config.http)).await?;
     Ok(())
 }
 

@@ -1,9 +1,7 @@
 //! The HTTP API.
 
-use std::time::Duration;
-
 use analytics_ingestor::config::{self, ServerConfig};
-use analytics_ingestor::http::{self, AppState};
+use analytics_ingestor::http::{self, AppState, Leave};
 use analytics_ingestor::refresh::Refresher;
 use analytics_ingestor::{shutdown, telemetry};
 use anyhow::Context;
@@ -29,8 +27,7 @@ async fn main() -> anyhow::Result<()> {
         "serving"
     );
     let refresher = Refresher::start(&config.database, config.refresh)?;
-    let finish_within = Duration::from_millis(config.http.shutdown_timeout_ms);
-    http::serve(listener, state, shutdown, finish_within).await?;
+    http::serve(listener, state, shutdown, Leave::from(&config.http)).await?;
     if let Some(refresher) = refresher {
         refresher.stop().await;
     }

@@ -124,17 +124,19 @@ pub(super) async fn show_liveness() -> impl IntoResponse {
 }
 
 pub(super) async fn show_readiness(State(app): State<Arc<AppState>>) -> impl IntoResponse {
+    if app.stopping.is_cancelled() {
+        return unready("stopping");
+    }
     let reachable = app.health.check().await;
     if reachable.database || reachable.kafka == Some(true) {
         Json(StatusCode::OK, Probe { status: "ready" })
     } else {
-        Json(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Probe {
-                status: "no store can be reached",
-            },
-        )
+        unready("no store can be reached")
     }
+}
+
+fn unready(status: &'static str) -> Json<Probe> {
+    Json(StatusCode::SERVICE_UNAVAILABLE, Probe { status })
 }
 
 pub(super) async fn show_metrics(State(app): State<Arc<AppState>>) -> Response {

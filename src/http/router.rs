@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::query::show_query;
 use super::report::show_report;
 use super::state::AppState;
-use super::{auth, catalogue, docs, event, health, middleware};
+use super::{auth, catalogue, docs, event, health, middleware, stopping};
 use crate::report::active_participants::ActiveParticipants;
 use crate::report::class_performance_summary::ClassPerformanceSummary;
 use crate::report::classroom_engagement::ClassroomEngagement;
@@ -125,6 +125,10 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(answer_unknown)
         .layer(CatchPanicLayer::custom(middleware::answer_panic))
         .layer(from_fn(middleware::record))
+        .layer(from_fn_with_state(
+            state.stopping.clone(),
+            stopping::announce,
+        ))
         .with_state(Arc::new(state))
 }
 

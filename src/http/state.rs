@@ -7,6 +7,7 @@ use kafka_toolkit::{Inspector, Producer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::Health;
 use crate::auth::{Passwords, Tokens};
@@ -34,6 +35,8 @@ pub struct AppState {
     pub limits: Limits,
     /// Which stores can be reached.
     pub health: Health,
+    /// Cancelled when a stop has been asked for.
+    pub stopping: CancellationToken,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -71,6 +74,7 @@ impl AppState {
             passwords: Passwords::new()?,
             signup_enabled: config.auth.signup_enabled,
             limits: Limits::new(&config.http),
+            stopping: CancellationToken::new(),
             metrics,
         })
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
@@ -42,6 +42,7 @@ pub struct DirectPath {
     batch_max: usize,
     pause: Arc<Pause>,
     stop: CancellationToken,
+    abandon: CancellationToken,
     writers: TaskTracker,
 }
 
@@ -67,6 +68,7 @@ impl DirectPath {
             batch_max: config.direct_batch_events_max as usize,
             pause: Arc::new(Pause::new()),
             stop: CancellationToken::new(),
+            abandon: CancellationToken::new(),
             writers: TaskTracker::new(),
         };
         for _ in 0..config.direct_writers {
@@ -78,7 +80,8 @@ impl DirectPath {
                 stop: path.stop.clone(),
                 batch_max: path.batch_max,
             };
-            path.writers.spawn(task.run());
+            path.writers
+                .spawn(path.abandon.clone().run_until_cancelled_owned(task.run()));
         }
         path
     }
@@ -134,12 +137,17 @@ impl DirectPath {
         outcomes
     }
 
-    /// Stores what was taken, refuses what comes after, and returns when the writers have ended.
-    pub async fn close(&self) {
+    /// Stores what was taken and refuses what comes after; `false` if the deadline came first, and what was not stored by
+    /// then is refused, too.
+    pub async fn close(&self, deadline: Duration) -> bool {
         self.room.close();
         self.stop.cancel();
         self.writers.close();
+        let is_done = timeout(deadline, self.writers.wait()).await.is_ok();
+        // With a writer go the replies that it owes, which tells those who wait for them.
+        self.abandon.cancel();
         self.writers.wait().await;
+        is_done
     }
 }
 

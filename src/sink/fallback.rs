@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kafka_toolkit::SendError;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{Accepted, Breaker, BreakerState, DirectPath, KafkaPath, Mode, Outcome, Refusal};
 use crate::event::Event;
@@ -128,14 +128,26 @@ impl Ingest {
         outcomes
     }
 
-    /// Finishes what both paths hold and refuses what comes after.
+    /// Finishes what both paths hold and refuses what comes after, and what is not finished at the deadline.
     pub async fn close(&self, deadline: Duration) {
-        if let Some((kafka, _)) = &self.kafka
-            && !kafka.close(deadline).await
-        {
-            debug!("records were still unacknowledged; none of them was reported as accepted");
+        let flushed = async {
+            match &self.kafka {
+                Some((kafka, _)) => kafka.close(deadline).await,
+                None => true,
+            }
+        };
+        // Together, because each may need all of the time.
+        let (is_flushed, is_written) = tokio::join!(flushed, self.direct.close(deadline));
+        if !is_flushed {
+            warn!(
+                "Kafka had not acknowledged everything in time; none of that was reported as accepted"
+            );
         }
-        self.direct.close().await;
+        if !is_written {
+            warn!(
+                "the database had not taken everything in time; none of that was reported as accepted"
+            );
+        }
     }
 }
 

@@ -9,7 +9,9 @@ mod nothing_there;
 mod overload;
 mod poison;
 mod replay;
+mod rolling_restart;
 mod stopping;
+mod stuck;
 
 use std::collections::BTreeSet;
 

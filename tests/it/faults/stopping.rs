@@ -4,11 +4,22 @@ use std::time::Duration;
 
 use super::{assert_none_is_missing, stored};
 use crate::harness::event::an_answer;
-use crate::harness::load::{Load, acknowledged};
+use crate::harness::load::{Load, Sent, acknowledged};
 use crate::harness::private::RECOVERY;
 use crate::harness::program::Launch;
 use crate::harness::topic::Running;
 use crate::harness::{PATIENCE, Setup, TestDb, Topics, eventually};
+
+/// A client gets an answer or no connection; a request that was sent is never cut off.
+#[track_caller]
+fn assert_answered_or_turned_away(sent: &[Sent]) {
+    let otherwise: Vec<_> = sent
+        .iter()
+        .filter(|sent| sent.cut.is_some() || !matches!(sent.status(), Some(201 | 503) | None))
+        .take(3)
+        .collect();
+    assert!(otherwise.is_empty(), "{otherwise:#?}");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_stopped_under_load_in_direct_mode_keeps_every_acknowledged_event() {
@@ -23,10 +34,7 @@ async fn a_server_stopped_under_load_in_direct_mode_keeps_every_acknowledged_eve
         server.log()
     );
     let sent = load.stop().await;
-    assert!(
-        sent.iter()
-            .all(|sent| matches!(sent.status(), Some(201 | 503) | None))
-    );
+    assert_answered_or_turned_away(&sent);
     assert_none_is_missing(&acknowledged(&sent), &stored(&db).await);
 }
 
@@ -47,10 +55,36 @@ async fn a_server_stopped_under_load_in_kafka_mode_keeps_every_acknowledged_even
         server.log()
     );
     let sent = load.stop().await;
+    assert_answered_or_turned_away(&sent);
     let consumer = Running::start(&topics, &db.url());
     topics.drained(PATIENCE).await;
     assert_none_is_missing(&acknowledged(&sent), &stored(&db).await);
     consumer.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_drains_takes_requests_and_tells_everybody_to_leave() {
+    let db = TestDb::new().await;
+    let mut server = Launch::server(&db.url())
+        .with("SHUTDOWN_DRAIN_MS", "5000")
+        .start()
+        .await;
+    let before = server.client().post_event(an_answer()).await;
+    assert_eq!((before.status, before.header("connection")), (201, None));
+    server.signal("TERM");
+    eventually("the server is not ready", PATIENCE, || async {
+        let ready = server.client().get("/readyz").await;
+        ready.status == 503 && ready.json()["status"] == "stopping"
+    })
+    .await;
+    let during = server.client().post_event(an_answer()).await;
+    assert_eq!(
+        (during.status, during.header("connection")),
+        (201, Some("close"))
+    );
+    assert_eq!(server.client().get("/livez").await.status, 200);
+    assert!(server.ended(PATIENCE).await.success());
+    assert_eq!(db.number("SELECT count(*) FROM answers").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

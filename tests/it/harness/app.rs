@@ -2,10 +2,9 @@
 
 use std::ops::Deref;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use analytics_ingestor::config::ServerConfig;
-use analytics_ingestor::http::{self, AppState};
+use analytics_ingestor::http::{self, AppState, Leave};
 use analytics_ingestor::telemetry;
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -81,8 +80,8 @@ impl Setup {
             .expect("a port is free");
         let address = listener.local_addr().expect("the listener has an address");
         let stop = CancellationToken::new();
-        let finish_within = Duration::from_millis(config.http.shutdown_timeout_ms);
-        let serving = tokio::spawn(http::serve(listener, state, stop.clone(), finish_within));
+        let leave = Leave::from(&config.http);
+        let serving = tokio::spawn(http::serve(listener, state, stop.clone(), leave));
         App {
             client: Client::new(format!("http://{address}")),
             stop,

@@ -23,6 +23,8 @@ pub(crate) struct Sent {
     /// The status, and the mode that the answer names; `None` when the connection broke.
     pub(crate) answer: Option<(u16, String)>,
     pub(crate) retry_after: Option<String>,
+    /// Why there is no answer although there was a connection: nobody can tell what became of the event.
+    pub(crate) cut: Option<String>,
 }
 
 impl Sent {
@@ -114,7 +116,13 @@ async fn post_one(client: &Client, token: &str) -> Sent {
         .post("/api/events")
         .bearer_auth(token)
         .json(&event.json());
-    let reply = Reply::try_of(request).await.ok();
+    let reply = Reply::try_of(request).await;
+    let cut = reply
+        .as_ref()
+        .err()
+        .filter(|error| !error.is_connect())
+        .map(|error| format!("{error:?}"));
+    let reply = reply.ok();
     let retry_after = reply
         .as_ref()
         .and_then(|reply| reply.header("retry-after").map(str::to_owned));
@@ -128,6 +136,7 @@ async fn post_one(client: &Client, token: &str) -> Sent {
         took: at.elapsed(),
         answer,
         retry_after,
+        cut,
     }
 }
 

@@ -33,12 +33,14 @@ pub(crate) fn signal(pid: u32, name: &str) {
 pub(crate) struct Program {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    port: u16,
     client: Client,
 }
 
 /// A program's environment in the making; it sees no other.
 pub(crate) struct Launch {
     command: Command,
+    port_variable: &'static str,
     port: u16,
 }
 
@@ -60,11 +62,15 @@ impl Launch {
         .with("KAFKA_HEARTBEAT_MS", "500")
     }
 
-    fn new(program: &str, port_variable: &str, database_url: &str) -> Self {
+    fn new(program: &str, port_variable: &'static str, database_url: &str) -> Self {
         let mut command = Command::new(program);
         let port = free_port();
         command.env_clear();
-        let launch = Self { command, port };
+        let launch = Self {
+            command,
+            port_variable,
+            port,
+        };
         launch
             .with("DATABASE_URL", database_url)
             .with("HOST", "127.0.0.1")
@@ -76,6 +82,13 @@ impl Launch {
         self.with("KAFKA_BROKERS", &topics.brokers())
             .with("KAFKA_TOPIC", &topics.events)
             .with("KAFKA_DLQ_TOPIC", &topics.dead_letters)
+    }
+
+    /// Listens where another one did, as after a restart.
+    pub(crate) fn at_port_of(mut self, other: &Program) -> Self {
+        self.port = other.port;
+        let variable = self.port_variable;
+        self.with(variable, &other.port.to_string())
     }
 
     pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
@@ -104,6 +117,7 @@ impl Launch {
         let mut program = Program {
             child,
             log,
+            port: self.port,
             client: Client::new(format!("http://127.0.0.1:{}", self.port)),
         };
         eventually("the program listens", PATIENCE, || {
@@ -121,6 +135,11 @@ impl Program {
     /// A client of what it serves.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// The lines logged so far.
