@@ -90,12 +90,19 @@ pub struct ServerConfig {
 #[derive(Debug, Clone, Parser)]
 #[command(name = "consumer", version)]
 pub struct ConsumerProgramConfig {
+    /// Most time from SIGTERM or SIGINT to the end, in milliseconds; finishing batches has KAFKA_DRAIN_DEADLINE_MS of it.
+    #[arg(long, env = "SHUTDOWN_TIMEOUT_MS", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(..=600_000))]
+    pub shutdown_timeout_ms: u64,
     /// Port of /livez, /readyz and /metrics.
     #[arg(long, env = "CONSUMER_PORT", default_value_t = 8081)]
     pub consumer_port: u16,
     /// Address to listen on; 127.0.0.1 keeps other machines out.
     #[arg(long, env = "LISTEN_ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     pub listen_address: IpAddr,
+    /// Pause between two counts of what became of the topic's records, in milliseconds; the metrics of lag and
+    /// completeness are as old as that.
+    #[arg(long, env = "COMPLETENESS_INTERVAL_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    pub completeness_interval_ms: u64,
     /// PostgreSQL.
     #[command(flatten)]
     pub database: DatabaseConfig,
@@ -129,9 +136,14 @@ pub struct HttpConfig {
     /// Address to listen on; 127.0.0.1 keeps other machines out.
     #[arg(long, env = "LISTEN_ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     pub listen_address: IpAddr,
-    /// Most time for finishing what was accepted after SIGTERM or SIGINT, in milliseconds.
-    #[arg(long, env = "SHUTDOWN_TIMEOUT_MS", default_value_t = 20_000)]
+    /// Most time from SIGTERM or SIGINT to the end, in milliseconds: requests are finished or refused, and both write
+    /// paths flushed.
+    #[arg(long, env = "SHUTDOWN_TIMEOUT_MS", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(..=600_000))]
     pub shutdown_timeout_ms: u64,
+    /// How much of that time new connections are still taken, in milliseconds, while /readyz says 503: what a balancer
+    /// needs to notice. With 0 they are refused at once, upon which most balancers try the next server.
+    #[arg(long, env = "SHUTDOWN_DRAIN_MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=600_000))]
+    pub shutdown_drain_ms: u64,
     /// Most bytes of request bodies held at one time by all requests together, after decompression; beyond them a
     /// request is answered 503.
     #[arg(long, env = "HTTP_BODY_MEMORY_BYTES_MAX", default_value_t = 128 * 1024 * 1024)]

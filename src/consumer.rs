@@ -50,6 +50,10 @@ impl Handler for EventHandler {
             partition: batch.partition(),
             next_offset: batch.next_offset(),
             record_at: batch.records().last().and_then(appended_at),
+            offsets: places
+                .iter()
+                .map(|&place| batch.records()[place].offset)
+                .collect(),
         };
         match self.writer.write_batch(&events, Some(&progress)).await {
             Ok(written) => {

@@ -12,6 +12,7 @@
 //! - [`store`]: PostgreSQL; the schema, the connections, the one door for events, catalogue, accounts, tenants.
 //! - [`sink`]: where accepted events go; direct, Kafka, and when one stands in for the other.
 //! - [`consumer`]: from the topic into PostgreSQL; what a batch of records means.
+//! - [`completeness`]: whether every record of the topic has come to one of its ends; [`offsets`]: sets of offsets.
 //! - [`refresh`]: keeps the stored figures of sessions up with their facts, in the background.
 //! - [`report`]: the reports, one file each, and what they share.
 //! - [`auth`]: who may do what; tokens, scopes, roles, passwords, the rules of an account.
@@ -24,12 +25,14 @@
 
 pub mod auth;
 pub mod catalogue;
+pub mod completeness;
 pub mod config;
 pub mod consumer;
 pub mod ctl;
 pub mod event;
 pub mod http;
 pub mod metrics;
+pub mod offsets;
 pub mod refresh;
 pub mod report;
 pub mod shutdown;

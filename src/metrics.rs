@@ -6,6 +6,9 @@ use std::time::Duration;
 use metrics::{
     Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
+use time::OffsetDateTime;
+
+use crate::completeness::Count;
 
 /// Upper bounds of the histograms whose names end in `_seconds`.
 pub const SECONDS_BUCKETS: &[f64] = &[
@@ -30,6 +33,11 @@ const WRITE_SECONDS: &str = "ingestor_store_write_seconds";
 const WRITE_EVENTS: &str = "ingestor_store_write_batch_events";
 const DIRECT_WAITING: &str = "ingestor_direct_queue_events";
 const FRESHNESS: &str = "ingestor_event_freshness_seconds";
+const COMPLETENESS: &str = "ingestor_completeness_records";
+const COMPLETENESS_MINUTE: &str = "ingestor_completeness_minute_records";
+const COMPLETENESS_AT: &str = "ingestor_completeness_checked_timestamp_seconds";
+const LAG_EVENTS: &str = "ingestor_lag_events";
+const LAG_SECONDS: &str = "ingestor_lag_seconds";
 const REFRESH_BEHIND: &str = "ingestor_refresh_sessions_behind";
 const REFRESH_OLDEST: &str = "ingestor_refresh_oldest_seconds";
 const REFRESHED: &str = "ingestor_refresh_sessions_total";
@@ -80,6 +88,28 @@ pub(crate) fn describe() {
         FRESHNESS,
         Unit::Seconds,
         "Time from an event's acceptance to its row."
+    );
+    describe_gauge!(
+        COMPLETENESS,
+        "Records that the topic still holds, by what became of them; missing and expired ones are lost to the group."
+    );
+    describe_gauge!(
+        COMPLETENESS_MINUTE,
+        "Records of the latest whole minute: accepted is the sum of the other states."
+    );
+    describe_gauge!(
+        COMPLETENESS_AT,
+        Unit::Seconds,
+        "When the records were last counted, in seconds since 1970."
+    );
+    describe_gauge!(
+        LAG_EVENTS,
+        "Records of the partition that the group has not committed, as the brokers tell."
+    );
+    describe_gauge!(
+        LAG_SECONDS,
+        Unit::Seconds,
+        "Age of the oldest of them; 0 when there is none."
     );
     describe_gauge!(
         REFRESH_BEHIND,
@@ -169,6 +199,40 @@ pub(crate) fn events_fresh(ages: impl Iterator<Item = time::Duration>) {
 pub(crate) fn direct_waiting(events: usize) {
     #[expect(clippy::cast_precision_loss, reason = "bounded by the queue")]
     gauge!(DIRECT_WAITING).set(events as f64);
+}
+
+/// What became of all records that the topic holds, and what retention removed unread.
+pub(crate) fn records_counted(total: &Count, expired: i64) {
+    for (state, records) in states(total) {
+        gauge!(COMPLETENESS, "state" => state).set(records as f64);
+    }
+    gauge!(COMPLETENESS, "state" => "expired").set(expired as f64);
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    gauge!(COMPLETENESS_AT).set(now as f64);
+}
+
+/// What became of the records of the latest whole minute.
+pub(crate) fn minute_counted(count: &Count) {
+    for (state, records) in states(count) {
+        gauge!(COMPLETENESS_MINUTE, "state" => state).set(records as f64);
+    }
+    gauge!(COMPLETENESS_MINUTE, "state" => "accepted").set(count.accepted as f64);
+}
+
+fn states(count: &Count) -> [(&'static str, i64); 4] {
+    [
+        ("stored", count.stored),
+        ("dead_lettered", count.dead_lettered),
+        ("in_flight", count.in_flight),
+        ("missing", count.missing),
+    ]
+}
+
+/// How far the group is behind in a partition.
+pub(crate) fn group_lag(partition: i32, events: i64, seconds: f64) {
+    let partition = partition.to_string();
+    gauge!(LAG_EVENTS, "partition" => partition.clone()).set(events as f64);
+    gauge!(LAG_SECONDS, "partition" => partition).set(seconds);
 }
 
 /// A refresher begins its work; from now on its counters can be told from missing ones.

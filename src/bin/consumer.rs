@@ -1,7 +1,9 @@
 //! Drains the topic into PostgreSQL.
 
 use std::future::IntoFuture;
+use std::time::Duration;
 
+use analytics_ingestor::completeness::{Look, Watcher};
 use analytics_ingestor::config::{self, ConsumerProgramConfig};
 use analytics_ingestor::consumer::EventHandler;
 use analytics_ingestor::http::{Probes, probes_router};
@@ -9,9 +11,12 @@ use analytics_ingestor::refresh::Refresher;
 use analytics_ingestor::store::{self, EventWriter, Purpose};
 use analytics_ingestor::{shutdown, telemetry};
 use anyhow::Context;
-use kafka_toolkit::{Consumer, DeadLetterWriter, HandlerExt, Producer};
+use kafka_toolkit::{Consumer, DeadLetterWriter, HandlerExt, Inspector, Producer};
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{info, warn};
+
+/// Most time for one answer of the cluster when records are counted.
+const INSPECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -58,12 +63,36 @@ async fn main() -> anyhow::Result<()> {
         consumer: consumer.health(),
         metrics,
     };
+    let look = Look::new(
+        Inspector::new(&config.kafka, INSPECTION_TIMEOUT)?,
+        &config.consumer.group_id,
+        &config.topics.kafka_topic,
+        &config.topics.kafka_dlq_topic,
+    );
+    let watcher = Watcher::start(
+        look,
+        store::connect_lazy(&config.database, Purpose::Watch)?,
+        Duration::from_millis(config.completeness_interval_ms),
+    );
     let refresher = Refresher::start(&config.database, config.refresh)?;
+    let too_late = {
+        let shutdown = shutdown.clone();
+        let within = Duration::from_millis(config.shutdown_timeout_ms);
+        async move {
+            shutdown.cancelled().await;
+            tokio::time::sleep(within).await;
+        }
+    };
     tokio::select! {
+        () = too_late => {
+            warn!("the group could not be left within SHUTDOWN_TIMEOUT_MS; it notices by itself, and what is not committed is read again");
+            return Ok(());
+        }
         // The probes answer for as long as the consumer runs, its draining included.
         served = axum::serve(listener, probes_router(probes)).into_future() => served.context("the probes ended")?,
         ran = consumer.run(shutdown) => ran?,
     }
+    watcher.stop().await;
     if let Some(refresher) = refresher {
         refresher.stop().await;
     }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod audit;
+mod completeness;
 mod database;
 mod dlq;
 mod kafka;
@@ -72,6 +73,10 @@ pub enum Command {
     Topics(topics::TopicsCommand),
     /// How far the consumer group is behind, per partition.
     Lag(lag::LagArgs),
+    /// Whether every record of the topic is stored, a dead letter or still to be read, per minute.
+    ///
+    /// Works beside everything. Lists the records that are missing; the exit code is 1 if there is one.
+    Completeness(completeness::CompletenessArgs),
     /// Dead letters: records that could not be stored.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
@@ -121,6 +126,9 @@ impl Ctl {
                 answer::print(json, &topics::ensure(args).await?)
             }
             Command::Lag(args) => answer::print(json, &lag::lag(args).await?),
+            Command::Completeness(args) => {
+                answer::print(json, &completeness::completeness(args).await?)
+            }
             Command::Dlq(dlq::DlqCommand::List(args)) => {
                 answer::print(json, &dlq::list(args).await?)
             }

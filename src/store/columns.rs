@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::known::KnownEntities;
-use super::progress::Progress;
+use super::progress::Advance;
 use super::statement::Size;
 use super::stubs::Stubs;
 use crate::event::{Event, Fact};
@@ -239,7 +239,7 @@ impl<'e> Columns<'e> {
         &'q self,
         query: Query<'q, Postgres, PgArguments>,
         key_lock: i32,
-        progress: Option<&'q Progress>,
+        advance: Option<&'q Advance<'q>>,
     ) -> Query<'q, Postgres, PgArguments> {
         let Self {
             answers,
@@ -248,6 +248,7 @@ impl<'e> Columns<'e> {
             sessions,
             ..
         } = self;
+        let progress = advance.map(|advance| advance.progress);
         let query = query
             .bind(&self.tenants)
             .bind(key_lock)
@@ -273,7 +274,8 @@ impl<'e> Columns<'e> {
             .bind(progress.map(|progress| &progress.topic))
             .bind(progress.map(|progress| progress.partition))
             .bind(progress.map(|progress| progress.next_offset))
-            .bind(progress.and_then(|progress| progress.record_at));
+            .bind(progress.and_then(|progress| progress.record_at))
+            .bind(advance.map(|advance| &advance.finished));
         if self.size() == Size::Answers {
             return query;
         }

@@ -10,7 +10,7 @@ mod failure;
 pub mod figures;
 pub mod fixtures;
 mod known;
-mod progress;
+pub mod progress;
 mod statement;
 mod stubs;
 pub mod tenants;
@@ -38,6 +38,8 @@ pub enum Purpose {
     Write,
     /// Reports, logins and health: as many as the configuration allows.
     Read,
+    /// Looking at how far a consumer has come: one connection.
+    Watch,
     /// Keeping stored figures up: one connection, so that it takes none from the other two.
     Refresh,
 }
@@ -64,12 +66,17 @@ pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool,
             config.database_connections_max,
             config.database_read_timeout_ms,
         ),
+        Purpose::Watch => (
+            "analytics-ingestor watch",
+            1,
+            config.database_read_timeout_ms,
+        ),
         Purpose::Refresh => ("analytics-ingestor refresh", 1, REFRESH_TIMEOUT_MS),
     };
     // An acknowledgement promises that the event is on disk, whatever the role's default is. Stored figures promise
     // nothing: a crash that takes them back takes back with them that the session is up to date.
     let synchronous_commit = match purpose {
-        Purpose::Write | Purpose::Read => "on",
+        Purpose::Write | Purpose::Read | Purpose::Watch => "on",
         Purpose::Refresh => "off",
     };
     let options: PgConnectOptions = config.database_url.expose_secret().parse()?;

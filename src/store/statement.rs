@@ -3,11 +3,11 @@
 /// How much of the statement a batch needs. Each size takes the parameters of the one before, and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Size {
-    /// Answers that name nothing new: `$1` to `$25`.
+    /// Answers that name nothing new: `$1` to `$26`.
     Answers,
-    /// Facts of every kind that name nothing new: `$1` to `$44`.
+    /// Facts of every kind that name nothing new: `$1` to `$45`.
     Facts,
-    /// Facts of every kind, and stubs for what may be new: `$1` to `$55`.
+    /// Facts of every kind, and stubs for what may be new: `$1` to `$56`.
     FactsAndStubs,
 }
 

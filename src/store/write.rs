@@ -14,7 +14,7 @@ use super::answer_keys::{self, KEY_LOCK};
 use super::columns::{Columns, Identity, Table, identity};
 use super::failure::{Failure, classify, is_broken_connection};
 use super::known::KnownEntities;
-use super::progress::Progress;
+use super::progress::{Advance, Progress};
 use crate::event::Event;
 use crate::metrics;
 
@@ -88,7 +88,8 @@ impl EventWriter {
         while let Some(part) = waiting.pop() {
             let part_events: Vec<&Event> = part.iter().map(|index| &events[*index]).collect();
             let progress = progress.filter(|_| waiting.is_empty());
-            match self.write_part(&part_events, progress).await {
+            let advance = progress.map(|progress| progress.advance(&outcomes));
+            match self.write_part(&part_events, advance.as_ref()).await {
                 Ok(stored) => {
                     for index in part {
                         if stored.contains(&identity(&events[*index])) {
@@ -102,7 +103,7 @@ impl EventWriter {
                             sqlstate: sqlstate.into_owned(),
                         };
                         if let Some(progress) = progress {
-                            self.write_part(&[], Some(progress))
+                            self.write_part(&[], Some(&progress.advance(&outcomes)))
                                 .await
                                 .map_err(Unavailable)?;
                         }
@@ -139,7 +140,7 @@ impl EventWriter {
     async fn write_part(
         &self,
         events: &[&Event],
-        progress: Option<&Progress>,
+        advance: Option<&Advance<'_>>,
     ) -> Result<HashSet<Identity>, sqlx::Error> {
         let columns = Columns::of(events, &self.known);
         let mut tries = 0;
@@ -150,7 +151,7 @@ impl EventWriter {
                 Err(error) if is_broken_connection(&error) && tries == 1 => continue,
                 Err(error) => return Err(error),
             };
-            let writing = write_once(&mut connection, events, &columns, progress);
+            let writing = write_once(&mut connection, events, &columns, advance);
             let error = match timeout(self.deadline, writing).await {
                 Ok(Ok(stored)) => {
                     columns.stubs().remember(&self.known);
@@ -186,11 +187,11 @@ async fn write_once(
     connection: &mut PgConnection,
     events: &[&Event],
     columns: &Columns<'_>,
-    progress: Option<&Progress>,
+    advance: Option<&Advance<'_>>,
 ) -> Result<HashSet<Identity>, sqlx::Error> {
     let keyed = answer_keys::carried_by(events);
     if keyed.is_empty() {
-        return execute(connection, columns, progress).await;
+        return execute(connection, columns, advance).await;
     }
     let tenants: BTreeSet<i32> = events.iter().map(|event| event.tenant.id()).collect();
     let mut changing = BTreeSet::new();
@@ -206,7 +207,7 @@ async fn write_once(
         transaction.rollback().await?;
         changing.extend(found);
     };
-    let stored = execute(&mut transaction, columns, progress).await?;
+    let stored = execute(&mut transaction, columns, advance).await?;
     changes.bump_sessions(&mut transaction).await?;
     transaction.commit().await?;
     Ok(stored)
@@ -215,10 +216,10 @@ async fn write_once(
 async fn execute(
     connection: &mut PgConnection,
     columns: &Columns<'_>,
-    progress: Option<&Progress>,
+    advance: Option<&Advance<'_>>,
 ) -> Result<HashSet<Identity>, sqlx::Error> {
     let rows = columns
-        .bind(sqlx::query(columns.size().sql()), KEY_LOCK, progress)
+        .bind(sqlx::query(columns.size().sql()), KEY_LOCK, advance)
         .fetch_all(connection)
         .await?;
     rows.iter()

@@ -3,9 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::client::{Client, JWT_SECRET, token_of};
+use crate::harness::client::{JWT_SECRET, token_of};
 use crate::harness::event::{a_publication, an_answer};
 use crate::harness::program::{Launch, Program};
+use crate::harness::samples::Samples;
 use crate::harness::{PATIENCE, Reply, TestDb, Topics, eventually};
 use analytics_ingestor::auth::Role;
 
@@ -70,44 +71,6 @@ async fn only_the_exact_text_true_switches_kafka_on() {
     }
 }
 
-/// The samples of a metrics page, by name with labels.
-async fn samples(client: &Client) -> Vec<(String, f64)> {
-    let reply = client.get("/metrics").await;
-    assert_eq!(reply.status, 200);
-    assert!(
-        reply
-            .header("content-type")
-            .unwrap_or_default()
-            .starts_with("text/plain"),
-        "{reply:?}"
-    );
-    let lines = reply
-        .text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| {
-            let (name, value) = line
-                .rsplit_once(' ')
-                .unwrap_or_else(|| panic!("no sample: {line}"));
-            (
-                name.to_owned(),
-                value
-                    .parse()
-                    .unwrap_or_else(|_| panic!("no number: {line}")),
-            )
-        })
-        .collect()
-}
-
-#[track_caller]
-fn value_of(samples: &[(String, f64)], name: &str) -> f64 {
-    let found = samples.iter().find(|(sample, _)| sample == name);
-    found
-        .unwrap_or_else(|| panic!("no {name} in {samples:#?}"))
-        .1
-}
-
 #[tokio::test]
 async fn every_metric_has_the_prefix_and_events_are_counted_by_mode_and_fault() {
     let (db, topics) = (TestDb::new().await, Topics::new().await);
@@ -123,7 +86,7 @@ async fn every_metric_has_the_prefix_and_events_are_counted_by_mode_and_fault() 
         ])
         .await
         .expect(201);
-    let counted = samples(direct.client()).await;
+    let counted = Samples::of(direct.client()).await;
     for (name, expected) in [
         (r#"ingestor_events_accepted_total{mode="direct"}"#, 3.0),
         (
@@ -133,7 +96,7 @@ async fn every_metric_has_the_prefix_and_events_are_counted_by_mode_and_fault() 
         (r#"ingestor_events_stored_total{writer="direct"}"#, 2.0),
         (r#"ingestor_events_duplicate_total{writer="direct"}"#, 1.0),
     ] {
-        assert_eq!(value_of(&counted, name), expected, "{name}");
+        assert_eq!(counted.value(name), expected, "{name}");
     }
 
     let by_kafka = server(&db, Some(&topics)).await;
@@ -146,28 +109,19 @@ async fn every_metric_has_the_prefix_and_events_are_counted_by_mode_and_fault() 
     for path in ["/livez", "/readyz"] {
         assert_eq!(consumer.client().get(path).await.status, 200, "{path}");
     }
-    let of_server = samples(by_kafka.client()).await;
-    assert!(
-        value_of(
-            &of_server,
-            r#"ingestor_events_accepted_total{mode="kafka"}"#
-        ) >= 1.0
-    );
+    let of_server = Samples::of(by_kafka.client()).await;
+    assert!(of_server.value(r#"ingestor_events_accepted_total{mode="kafka"}"#) >= 1.0);
     assert_eq!(
-        value_of(
-            &of_server,
-            r#"ingestor_kafka_breaker_state{state="closed"}"#
-        ),
+        of_server.value(r#"ingestor_kafka_breaker_state{state="closed"}"#),
         1.0
     );
-    let of_consumer = samples(consumer.client()).await;
-    assert!(
-        value_of(
-            &of_consumer,
-            r#"ingestor_events_stored_total{writer="consumer"}"#
-        ) >= 1.0
-    );
-    for (name, _) in counted.iter().chain(&of_server).chain(&of_consumer) {
+    let of_consumer = Samples::of(consumer.client()).await;
+    assert!(of_consumer.value(r#"ingestor_events_stored_total{writer="consumer"}"#) >= 1.0);
+    for name in counted
+        .names()
+        .chain(of_server.names())
+        .chain(of_consumer.names())
+    {
         assert!(name.starts_with("ingestor_"), "{name}");
     }
 }
@@ -179,7 +133,7 @@ async fn a_metric_does_not_grow_with_what_clients_make_up() {
     let client = server.client();
     for _ in 0..2 {
         // Looking is a request like any other, and counted.
-        samples(client).await;
+        Samples::of(client).await;
         client.get("/made-up/path").await;
         let strange = client.request(Method::from_bytes(b"STRANGE").unwrap(), "/health");
         Reply::of(strange).await;
@@ -194,7 +148,7 @@ async fn a_metric_does_not_grow_with_what_clients_make_up() {
             ))
             .await;
     }
-    let before = samples(client).await.len();
+    let before = Samples::of(client).await.len();
     for _ in 0..20 {
         let made_up = uuid::Uuid::new_v4().simple().to_string();
         client.get(&format!("/{made_up}")).await;
@@ -209,7 +163,7 @@ async fn a_metric_does_not_grow_with_what_clients_make_up() {
             ))
             .await;
     }
-    assert_eq!(samples(client).await.len(), before);
+    assert_eq!(Samples::of(client).await.len(), before);
 }
 
 const PRIVATE: &str = "this-is-nobodys-business";

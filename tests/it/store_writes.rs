@@ -29,6 +29,7 @@ fn progress(next_offset: i64) -> Progress {
         partition: 2,
         next_offset,
         record_at: Some(OffsetDateTime::now_utc()),
+        offsets: Vec::new(),
     }
 }
 
@@ -305,4 +306,37 @@ async fn an_answer_waits_for_the_change_of_a_key_that_is_under_way() {
     for write in under_way {
         assert_eq!(write.await.unwrap(), [WriteOutcome::Stored]);
     }
+}
+
+#[tokio::test]
+async fn the_offsets_of_stored_events_are_finished_and_those_of_refused_ones_are_not() {
+    let db = TestDb::new().await;
+    refuse_poison(&db).await;
+    let writer = db.writer(1);
+    let finished = async || -> String {
+        sqlx::query_scalar("SELECT finished::text FROM consumer_progress")
+            .fetch_one(&db.pool)
+            .await
+            .unwrap()
+    };
+    let write = async |texts: fn(usize) -> &'static str, offsets: &[i64]| {
+        let progress = Progress {
+            offsets: offsets.to_vec(),
+            ..progress(100)
+        };
+        let events = answers(offsets.len(), texts);
+        writer.write_batch(&events, Some(&progress)).await.unwrap();
+    };
+    write(|_| "B", &[10, 11, 12]).await;
+    assert_eq!(finished().await, "{[10,13)}");
+    write(|n| if n == 1 { "poison" } else { "B" }, &[13, 14, 15]).await;
+    assert_eq!(finished().await, "{[10,14),[15,16)}");
+    // The refused one is the last of its batch, which is the one that carries the progress.
+    write(|n| if n == 2 { "poison" } else { "B" }, &[20, 21, 22]).await;
+    assert_eq!(finished().await, "{[10,14),[15,16),[20,22)}");
+    write(|_| "poison", &[16]).await;
+    assert_eq!(finished().await, "{[10,14),[15,16),[20,22)}");
+    // What was left out is read after all, beside what comes again.
+    write(|_| "B", &[12, 13, 14, 15, 16, 17, 18, 19, 20]).await;
+    assert_eq!(finished().await, "{[10,22)}");
 }

@@ -1,20 +1,20 @@
 quiz_stubs AS (
     INSERT INTO quizzes (tenant_id, quiz_id)
-    SELECT c.* FROM unnest($45::int4[], $46::uuid[]) AS c (tenant_id, quiz_id)
+    SELECT c.* FROM unnest($46::int4[], $47::uuid[]) AS c (tenant_id, quiz_id)
     WHERE NOT EXISTS (SELECT FROM quizzes k WHERE (k.tenant_id, k.quiz_id) = (c.tenant_id, c.quiz_id))
     ORDER BY c.tenant_id, c.quiz_id
     ON CONFLICT DO NOTHING
 ),
 classroom_stubs AS (
     INSERT INTO classrooms (tenant_id, classroom_id)
-    SELECT c.* FROM unnest($47::int4[], $48::uuid[]) AS c (tenant_id, classroom_id)
+    SELECT c.* FROM unnest($48::int4[], $49::uuid[]) AS c (tenant_id, classroom_id)
     WHERE NOT EXISTS (SELECT FROM classrooms k WHERE (k.tenant_id, k.classroom_id) = (c.tenant_id, c.classroom_id))
     ORDER BY c.tenant_id, c.classroom_id
     ON CONFLICT DO NOTHING
 ),
 student_stubs AS (
     INSERT INTO students (tenant_id, student_id)
-    SELECT c.* FROM unnest($49::int4[], $50::uuid[]) AS c (tenant_id, student_id)
+    SELECT c.* FROM unnest($50::int4[], $51::uuid[]) AS c (tenant_id, student_id)
     WHERE NOT EXISTS (SELECT FROM students k WHERE (k.tenant_id, k.student_id) = (c.tenant_id, c.student_id))
     ORDER BY c.tenant_id, c.student_id
     ON CONFLICT DO NOTHING
@@ -22,7 +22,7 @@ student_stubs AS (
 question_stubs AS (
     INSERT INTO questions AS q (tenant_id, question_id, first_event_at, first_event_id, first_session_id)
     SELECT c.*
-    FROM unnest($51::int4[], $52::uuid[], $53::timestamptz[], $54::uuid[], $55::uuid[])
+    FROM unnest($52::int4[], $53::uuid[], $54::timestamptz[], $55::uuid[], $56::uuid[])
          AS c (tenant_id, question_id, first_event_at, first_event_id, first_session_id)
     -- Without this look, every batch would lock (and so write) the rows of questions that it has nothing new about.
     WHERE NOT EXISTS (

@@ -1,33 +1,11 @@
 //! Group offsets set back with Kafka's own tool: the topic is read again and no row changes.
 
-use std::process::Command;
-
 use uuid::Uuid;
 
 use crate::harness::event::{a_publication, a_start, an_answer, an_end};
 use crate::harness::rows::{differences, exact_rows};
 use crate::harness::topic::Running;
 use crate::harness::{PATIENCE, Setup, TestDb, Topics};
-
-/// As the Makefile's users do it.
-async fn reset_offsets(topics: &Topics) {
-    let mut tool = Command::new("scripts/kafka/tool.sh");
-    tool.current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("KAFKA_BROKERS", topics.brokers())
-        .args([
-            "consumer-groups",
-            "--group",
-            &topics.group,
-            "--topic",
-            &topics.events,
-        ])
-        .args(["--reset-offsets", "--to-earliest", "--execute"]);
-    let ran = tokio::task::spawn_blocking(move || tool.output())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(ran.status.success(), "{ran:?}");
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offsets_set_back_to_the_beginning_change_no_row() {
@@ -61,7 +39,9 @@ async fn offsets_set_back_to_the_beginning_change_no_row() {
     let mut before = exact_rows(&db.pool).await;
     assert_eq!(before["answers"].len(), 400);
 
-    reset_offsets(&topics).await;
+    topics
+        .reset_offsets(&topics.events, &["--to-earliest"])
+        .await;
     assert_eq!(
         topics.lag().await,
         events.len() as i64,

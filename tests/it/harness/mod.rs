@@ -11,6 +11,7 @@ pub(crate) mod load;
 pub(crate) mod private;
 pub(crate) mod program;
 pub(crate) mod rows;
+pub(crate) mod samples;
 pub(crate) mod stand;
 pub(crate) mod topic;
 pub(crate) mod wait;

@@ -111,6 +111,22 @@ impl Topics {
         read.expect("the topic can be read")
     }
 
+    /// Moves the group, which must have no members, with Kafka's own tool; `part` is a topic, or `topic:partition`.
+    pub(crate) async fn reset_offsets(&self, part: &str, to: &[&str]) {
+        let mut tool = std::process::Command::new("scripts/kafka/tool.sh");
+        tool.current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("KAFKA_BROKERS", self.brokers())
+            .args(["consumer-groups", "--group", &self.group, "--topic", part])
+            .args(["--reset-offsets", "--execute"])
+            .args(to);
+        let ran = tokio::task::spawn_blocking(move || tool.output());
+        let ran = ran
+            .await
+            .expect("waiting does not panic")
+            .expect("the script starts");
+        assert!(ran.status.success(), "{ran:?}");
+    }
+
     /// How many records the group has not finished.
     pub(crate) async fn lag(&self) -> i64 {
         let lags = self.inspector().lag(&self.group, &self.events).await;

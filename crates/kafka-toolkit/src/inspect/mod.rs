@@ -154,6 +154,25 @@ impl Inspector {
             .await
     }
 
+    /// The same for several times at once, in their order.
+    ///
+    /// # Errors
+    /// [`InspectError`] when the topic is unknown or the cluster does not answer.
+    pub async fn offsets_for_times(
+        &self,
+        topic: &str,
+        timestamps_ms: Vec<i64>,
+    ) -> Result<Vec<Vec<(i32, Option<i64>)>>, InspectError> {
+        let topic = topic.to_owned();
+        self.blocking(move |session| {
+            let offsets = timestamps_ms
+                .into_iter()
+                .map(|timestamp_ms| session.offsets_for_time(&topic, timestamp_ms));
+            offsets.collect()
+        })
+        .await
+    }
+
     /// A client that can read and write the commits of this group, without joining it.
     pub(crate) fn client(&self, group: &str) -> Result<Client, InspectError> {
         let mut config = self.config.clone();
