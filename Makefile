@@ -22,6 +22,10 @@ test: ## Run all tests against a real PostgreSQL and Kafka (ARGS: arguments of c
 bench: ## Measure both write paths and print a table of ratios
 	@scripts/bench.sh $(ARGS)
 
+.PHONY: chaos
+chaos: ## Break everything while clients write, then account for every event: SEED=1 RUNS=1 SECONDS=30
+	@nice scripts/chaos.sh --seed $(or $(SEED),1) --runs $(or $(RUNS),1) --seconds $(or $(SECONDS),30) $(ARGS)
+
 .PHONY: stop
 stop: ## Stop everything started here; data stays
 	@scripts/stop.sh

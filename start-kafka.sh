@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# usage: ./start-kafka.sh [--stop | --status | --help]
+# usage: ./start-kafka.sh [--no-topics | --stop | --status | --help]
 #
 # Starts Apache Kafka (KRaft, one node), creates the project's topics and waits until they can be used; safe to repeat.
 # With a Docker engine: docker-compose.kafka.yml, container analytics-kafka. Without one: natively with Java 17 or later
 # and jars fetched by Maven, all of it in .local/kafka. What is missing is installed by apt, as root or with sudo.
+# With --no-topics the broker alone is started, natively, for whoever makes topics of its own.
 #
 # KAFKA_PORT             broker, default 9092        KAFKA_TOPIC      default quiz-events (3 partitions, 7 days)
 # KAFKA_CONTROLLER_PORT  controller, default 9093    KAFKA_DLQ_TOPIC  default quiz-events-dlq
@@ -93,6 +94,14 @@ start() {
     fi
 }
 
+start_broker() {
+    mkdir -p "$KAFKA_FOLDER"
+    exec 9>"$KAFKA_FOLDER/lock"
+    flock -w 300 9 || fail "another start-kafka.sh has been at work for five minutes"
+    choose_port
+    native_start "$PORT" "$CONTROLLER_PORT"
+}
+
 stop() {
     if ! native_pid >/dev/null && docker_answers && container_runs; then
         # The named volume, and with it the data, stays.
@@ -119,6 +128,7 @@ status() {
 
 case "${1:-}" in
     "") start ;;
+    --no-topics) start_broker ;;
     --stop) stop ;;
     --status) status ;;
     -h | --help) usage ;;

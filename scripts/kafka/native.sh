@@ -32,14 +32,23 @@ native_fetch() {
 }
 
 # native_settings PORT CONTROLLER_PORT
+# KAFKA_EXTRA_LISTENERS holds further listeners, each as NAME:PORT:ADVERTISED_PORT, separated by spaces. A client that
+# comes in by one of them is told its advertised port, so a proxy can stand between the broker and that client.
 native_settings() {
+    local extra name port advertised listeners="" advertisements="" protocols=""
+    for extra in ${KAFKA_EXTRA_LISTENERS:-}; do
+        IFS=: read -r name port advertised <<<"$extra"
+        listeners+=",$name://127.0.0.1:$port"
+        advertisements+=",$name://127.0.0.1:$advertised"
+        protocols+=",$name:PLAINTEXT"
+    done
     cat >"$KAFKA_FOLDER/server.properties" <<CONF
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$2
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2$listeners
+advertised.listeners=PLAINTEXT://127.0.0.1:$1$advertisements
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$protocols
 controller.listener.names=CONTROLLER
 log.dirs=$KAFKA_FOLDER/data
 log.retention.hours=168
