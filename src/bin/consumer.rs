@@ -1,6 +1,7 @@
 //! Drains the topic into PostgreSQL.
 
 use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use analytics_ingestor::completeness::{Look, Watcher};
@@ -61,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
     );
     let probes = Probes {
         consumer: consumer.health(),
+        brakes: consumer.brakes(),
         metrics,
     };
     let look = Look::new(
@@ -74,6 +76,7 @@ async fn main() -> anyhow::Result<()> {
         store::connect_lazy(&config.database, Purpose::Watch)?,
         Duration::from_millis(config.completeness_interval_ms),
     );
+    let probes = probes_router(probes).into_make_service_with_connect_info::<SocketAddr>();
     let refresher = Refresher::start(&config.database, config.refresh)?;
     let too_late = {
         let shutdown = shutdown.clone();
@@ -89,7 +92,7 @@ async fn main() -> anyhow::Result<()> {
             return Ok(());
         }
         // The probes answer for as long as the consumer runs, its draining included.
-        served = axum::serve(listener, probes_router(probes)).into_future() => served.context("the probes ended")?,
+        served = axum::serve(listener, probes).into_future() => served.context("the probes ended")?,
         ran = consumer.run(shutdown) => ran?,
     }
     watcher.stop().await;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod audit;
+mod brake;
 mod completeness;
 mod database;
 mod dlq;
@@ -80,6 +81,9 @@ pub enum Command {
     /// Dead letters: records that could not be stored.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// The brake: a partition that is paused because too many of its records became dead letters.
+    #[command(subcommand)]
+    Brake(brake::BrakeCommand),
     /// Compare the stored figures of every session with its facts.
     ///
     /// Works beside writers and refreshers. Lists each difference; the exit code is 1 if there is one. Sessions that are
@@ -137,6 +141,12 @@ impl Ctl {
             }
             Command::Dlq(dlq::DlqCommand::Redrive(args)) => {
                 answer::print(json, &dlq::redrive(*args).await?)
+            }
+            Command::Brake(brake::BrakeCommand::Show(args)) => {
+                answer::print(json, &brake::show(args).await?)
+            }
+            Command::Brake(brake::BrakeCommand::Release(args)) => {
+                answer::print(json, &brake::release(args).await?)
             }
             Command::Audit(args) => answer::print(json, &audit::audit(args).await?),
             Command::Rebuild(args) => answer::print(json, &rebuild::rebuild(args).await?),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod brake;
 mod completeness;
 mod dlq;
 mod kafka;

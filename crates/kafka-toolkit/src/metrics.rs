@@ -56,6 +56,7 @@ declare! {
     DRAIN_SECONDS = Histogram "consumer_drain_seconds" "From taking partitions away, at a rebalance or a stop, to the last commit of what was being handled.";
     ASSIGNED = Gauge "consumer_assigned_partitions" "Partitions assigned to this member.";
     BRAKED = Gauge "consumer_braked" "1 while the partition is paused because of too many dead letters.";
+    BRAKES = Counter "consumer_brakes_total" "Times that a partition was paused because of too many dead letters, by topic.";
     WAITING = Gauge "consumer_waiting_on_dependency" "1 while the partition waits for something that its handler needs.";
     LAG = Gauge "consumer_lag_records" "Records of the partition behind its committed offset, as this member sees it.";
     DEAD_LETTERS = Counter "dead_letters_total" "Dead letters written, by topic and class.";
@@ -200,6 +201,7 @@ impl ConsumerMetrics {
             transient: retried("transient"),
             dependency: retried("dependency_down"),
             braked: metrics::gauge!(self.registry.name(BRAKED), &labels),
+            brakes: metrics::counter!(self.registry.name(BRAKES), "topic" => topic.to_owned()),
             waiting: metrics::gauge!(self.registry.name(WAITING), &labels),
         }
     }
@@ -213,5 +215,6 @@ pub(crate) struct PartitionMetrics {
     pub(crate) transient: Counter,
     pub(crate) dependency: Counter,
     pub(crate) braked: Gauge,
+    pub(crate) brakes: Counter,
     pub(crate) waiting: Gauge,
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::brake::{Brake, BrakeLever};
 use crate::partition::TopicPartition;
 
 /// Offsets to be read next, by partition.
@@ -18,7 +19,7 @@ pub(super) struct PartitionState {
     finished: AtomicI64,
     committed: AtomicI64,
     gathered: AtomicUsize,
-    braked: AtomicBool,
+    pub(super) brake: BrakeLever,
     waiting: AtomicBool,
 }
 
@@ -28,7 +29,7 @@ impl PartitionState {
             finished: AtomicI64::new(UNKNOWN),
             committed: AtomicI64::new(UNKNOWN),
             gathered: AtomicUsize::new(0),
-            braked: AtomicBool::new(false),
+            brake: BrakeLever::default(),
             waiting: AtomicBool::new(false),
         }
     }
@@ -40,10 +41,6 @@ impl PartitionState {
 
     pub(super) fn set_gathered(&self, records: usize) {
         self.gathered.store(records, Ordering::Relaxed);
-    }
-
-    pub(super) fn set_braked(&self, braked: bool) {
-        self.braked.store(braked, Ordering::Relaxed);
     }
 
     pub(super) fn set_waiting(&self, waiting: bool) {
@@ -81,6 +78,12 @@ impl Board {
 
     pub(super) fn len(&self) -> usize {
         self.partitions().len()
+    }
+
+    pub(super) fn each(&self, mut look: impl FnMut(&TopicPartition, &PartitionState)) {
+        for (partition, state) in self.partitions().iter() {
+            look(partition, state);
+        }
     }
 
     pub(super) fn polled(&self) {
@@ -133,8 +136,8 @@ pub struct PartitionHealth {
     pub next_offset: Option<i64>,
     /// Records that have been gathered behind those that are being handled.
     pub gathered: usize,
-    /// Whether it is paused because of too many dead letters.
-    pub braked: bool,
+    /// Since when and for what it is paused because of too many dead letters; `None` while it is not.
+    pub brake: Option<Brake>,
     /// Whether it waits for something that its handler needs.
     pub waiting_on_dependency: bool,
 }
@@ -160,7 +163,7 @@ impl Health {
                 partition: partition.clone(),
                 next_offset: state.finished(),
                 gathered: state.gathered.load(Ordering::Relaxed),
-                braked: state.braked.load(Ordering::Relaxed),
+                brake: state.brake.brake(),
                 waiting_on_dependency: state.waiting.load(Ordering::Relaxed),
             })
             .collect();
@@ -175,7 +178,9 @@ impl HealthSnapshot {
     /// Whether any partition is paused because of too many dead letters.
     #[must_use]
     pub fn is_braked(&self) -> bool {
-        self.partitions.iter().any(|partition| partition.braked)
+        self.partitions
+            .iter()
+            .any(|partition| partition.brake.is_some())
     }
 
     /// Whether any partition waits for something that its handler needs.

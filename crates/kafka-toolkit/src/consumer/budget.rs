@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// How many of one partition's records may become dead letters before it pauses.
 ///
 /// Two limits: so many in a row, and so large a part of the latest records. Only records that are handled well give
-/// room again, so a paused partition stays paused until its handler copes or somebody raises the limits.
+/// room again, so a paused partition stays paused until its handler copes or somebody [renews](Self::renew) the budget.
 #[derive(Debug, Clone)]
 pub struct DeadLetterBudget {
     run: u32,
@@ -14,6 +14,8 @@ pub struct DeadLetterBudget {
     window_records: usize,
     dead_in_window: usize,
     dead_max: usize,
+    /// Dead letters that somebody has let through beforehand.
+    allowance: u32,
 }
 
 impl DeadLetterBudget {
@@ -29,6 +31,7 @@ impl DeadLetterBudget {
             window_records: window_records as usize,
             dead_in_window: 0,
             dead_max: dead_max.max(1),
+            allowance: 0,
         }
     }
 
@@ -40,6 +43,10 @@ impl DeadLetterBudget {
 
     /// Takes room for one dead letter; `false` when there is none.
     pub fn admit(&mut self) -> bool {
+        if self.allowance > 0 {
+            self.allowance -= 1;
+            return true;
+        }
         if self.is_exhausted() {
             return false;
         }
@@ -51,7 +58,15 @@ impl DeadLetterBudget {
     /// Whether there is no room for another dead letter.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
-        self.run >= self.run_max || self.dead_in_window >= self.dead_max
+        self.allowance == 0 && (self.run >= self.run_max || self.dead_in_window >= self.dead_max)
+    }
+
+    /// Begins anew, after so many dead letters that do not count.
+    pub fn renew(&mut self, allowance: u32) {
+        self.run = 0;
+        self.window.clear();
+        self.dead_in_window = 0;
+        self.allowance = allowance;
     }
 
     fn push(&mut self, dead: bool) {
@@ -90,6 +105,18 @@ mod tests {
         assert!(!budget.admit(), "both are still in the window");
         budget.handled();
         assert!(budget.admit(), "the first has left the window");
+    }
+
+    #[test]
+    fn a_renewed_budget_begins_anew_behind_its_allowance() {
+        let mut budget = DeadLetterBudget::new(2, 1.0, 1000);
+        assert!((0..2).all(|_| budget.admit()));
+        assert!(!budget.admit());
+        budget.renew(3);
+        assert!((0..5).all(|_| budget.admit()));
+        assert!(!budget.admit());
+        budget.renew(0);
+        assert!(budget.admit());
     }
 
     #[test]

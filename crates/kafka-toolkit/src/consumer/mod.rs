@@ -7,6 +7,7 @@
 //! offset of a partition is the end of its longest finished prefix.
 
 mod board;
+mod brake;
 mod budget;
 mod client;
 mod commit;
@@ -17,6 +18,7 @@ mod source;
 mod worker;
 
 pub use board::{Health, HealthSnapshot, PartitionHealth};
+pub use brake::{Brake, Brakes};
 pub use budget::DeadLetterBudget;
 pub use handler::Handler;
 pub use source::UNREADABLE_HEADERS;
@@ -119,6 +121,12 @@ impl<H: Handler> Consumer<H> {
     #[must_use]
     pub fn health(&self) -> Health {
         Health::new(Arc::clone(&self.board))
+    }
+
+    /// A handle that takes brakes off while this consumer runs.
+    #[must_use]
+    pub fn brakes(&self) -> Brakes {
+        Brakes::new(Arc::clone(&self.board))
     }
 
     /// Reads until told to stop; then finishes what is being handled, commits, and leaves the group.

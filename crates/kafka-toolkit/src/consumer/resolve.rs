@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::board::PartitionState;
+use super::brake::Brake;
 use super::{DeadLetterBudget, Handler, RunError};
 use crate::backoff::Backoff;
 use crate::config::ConsumerConfig;
@@ -122,7 +123,7 @@ impl<H: Handler> Resolver<H> {
                 self.state.finish_up_to(finished);
             }
             if round.again.is_empty() {
-                self.rest(false, false);
+                self.rest(None, false);
                 return Ok(());
             }
             if !self.wait(&round).await {
@@ -205,7 +206,7 @@ impl<H: Handler> Resolver<H> {
             );
         }
         let topic = &self.partition.topic;
-        let waiting = || self.rest(false, true);
+        let waiting = || self.rest(None, true);
         let written = self
             .dead_letters
             .write(topic, self.partition.partition, dead, &self.stop, waiting)
@@ -218,16 +219,18 @@ impl<H: Handler> Resolver<H> {
 
     /// Waits as long as the state of things asks for; `false` when told to stop.
     async fn wait(&mut self, round: &Round) -> bool {
-        let braked = round.held_back > 0 && self.budget.is_exhausted();
-        let pause = if braked {
-            self.probe
-        } else if round.dependency_down || round.held_back == 0 {
+        if round.held_back > 0 && self.budget.is_exhausted() {
+            return self.brake(round).await;
+        }
+        let pause = if round.dependency_down || round.held_back == 0 {
             self.backoff.pause()
         } else {
             Duration::ZERO
         };
-        self.rest(braked, round.dependency_down);
-        self.explain(braked, round);
+        self.rest(None, round.dependency_down);
+        if round.dependency_down {
+            self.explain(round);
+        }
         tokio::select! {
             biased;
             () = self.stop.cancelled() => false,
@@ -235,32 +238,57 @@ impl<H: Handler> Resolver<H> {
         }
     }
 
-    fn rest(&self, braked: bool, waiting: bool) {
-        self.state.set_braked(braked);
+    /// Waits until it is time to try the records again, or somebody wants it; `false` when told to stop.
+    async fn brake(&mut self, round: &Round) -> bool {
+        let reason = round.reason.as_ref();
+        let brake = Brake::now(round.held_back, reason, self.probe);
+        self.rest(Some(brake), round.dependency_down);
+        tracing::error!(
+            partition = %self.partition,
+            held_back = round.held_back,
+            error.name = reason.map(|reason| &*reason.name),
+            error.message = reason.map(|reason| &*reason.message),
+            next_probe_s = self.probe.as_secs_f64(),
+            "too many dead letters: the partition is paused, nothing is lost. Mend what the records fail for; they are \
+             tried again by themselves, or at once when the brake is released. See KAFKA_DLQ_RUN_MAX and \
+             KAFKA_DLQ_RATIO_MAX"
+        );
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return false,
+            allowance = self.state.brake.released() => {
+                tracing::warn!(partition = %self.partition, allowance, "the brake on dead letters is released by command");
+                self.budget.renew(allowance);
+            }
+            () = tokio::time::sleep(self.probe) => {}
+        }
+        true
+    }
+
+    /// Shows what the partition waits for.
+    fn rest(&self, brake: Option<Brake>, waiting: bool) {
+        let braked = brake.is_some();
+        if self.state.brake.turn(brake) {
+            if braked {
+                self.metrics.brakes.increment(1);
+            } else {
+                tracing::info!(partition = %self.partition, "the brake on dead letters is off: the partition goes on");
+            }
+        }
         self.state.set_waiting(waiting);
         self.metrics.braked.set(f64::from(u8::from(braked)));
         self.metrics.waiting.set(f64::from(u8::from(waiting)));
     }
 
-    fn explain(&self, braked: bool, round: &Round) {
+    fn explain(&self, round: &Round) {
         let Some(reason) = &round.reason else { return };
-        if braked {
-            tracing::error!(
-                partition = %self.partition,
-                held_back = round.held_back,
-                error.name = %reason.name,
-                error.message = %reason.message,
-                "too many dead letters: the partition is paused; see KAFKA_DLQ_RUN_MAX and KAFKA_DLQ_RATIO_MAX"
-            );
-        } else if round.dependency_down {
-            tracing::warn!(
-                partition = %self.partition,
-                records = round.again.len(),
-                error.name = %reason.name,
-                error.message = %reason.message,
-                "waiting for something that the handler needs; nothing is skipped"
-            );
-        }
+        tracing::warn!(
+            partition = %self.partition,
+            records = round.again.len(),
+            error.name = %reason.name,
+            error.message = %reason.message,
+            "waiting for something that the handler needs; nothing is skipped"
+        );
     }
 }
 

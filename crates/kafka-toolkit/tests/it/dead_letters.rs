@@ -245,6 +245,51 @@ async fn a_flood_of_bad_records_trips_the_brake_and_a_cure_releases_it() {
 }
 
 #[tokio::test]
+async fn a_command_releases_the_brake_and_says_how_many_more_may_go() {
+    let stage = Stage::with_partitions(1).await;
+    stage.send_numbers("k", 100).await;
+    let config = ConsumerConfig {
+        dlq_run_max: 10,
+        // Nothing happens by itself.
+        dlq_probe_ms: 3_600_000,
+        ..stage.config()
+    };
+    let seen = Seen::default();
+    let running = stage.start_with(
+        &config,
+        seen.handler(|_| Outcome::permanent("undecodable", "a bad deploy")),
+    );
+    assert!(running.release(None, 0).is_empty(), "nothing is braked yet");
+    let mut expected = 10;
+    for (allowed, more) in [(0, 10), (25, 35)] {
+        until("the brake is on", async || {
+            stage.committed_sum().await == expected && running.health().is_braked()
+        })
+        .await;
+        let health = running.health();
+        let brake = health.partitions[0].brake.as_ref().unwrap();
+        assert_eq!(brake.error_name, "undecodable");
+        assert_eq!(brake.held_back as i64, 100 - expected);
+        assert!(running.release(Some(7), allowed).is_empty());
+        assert_eq!(running.release(Some(0), allowed).len(), 1);
+        expected += more;
+    }
+    until("the brake is on again", async || {
+        stage.committed_sum().await == expected && running.health().is_braked()
+    })
+    .await;
+    assert_eq!(stage.dead_letters().await.len(), 55);
+    assert_eq!(running.release(None, 1_000).len(), 1);
+    until("all are committed", async || {
+        stage.committed_sum().await == 100
+    })
+    .await;
+    until("the brake is off", async || !running.health().is_braked()).await;
+    running.stop().await;
+    assert_eq!(stage.dead_letters().await.len(), 100);
+}
+
+#[tokio::test]
 async fn a_commit_waits_for_the_dead_letter_to_be_confirmed() {
     let mut stage = Stage::with_partitions(1).await;
     stage.send_numbers("k", 3).await;

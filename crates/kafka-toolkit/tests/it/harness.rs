@@ -5,11 +5,12 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use kafka_toolkit::consumer::HealthSnapshot;
+use kafka_toolkit::consumer::{Brakes, HealthSnapshot};
 use kafka_toolkit::inspect::Located;
 use kafka_toolkit::{
     Batch, Consumer, ConsumerConfig, DeadLetterWriter, Handler, Health, Inspector, KafkaConfig,
-    Message, Outcome, Producer, ProducerConfig, Record, RunError, TopicRegistry, TopicSpec,
+    Message, Outcome, Producer, ProducerConfig, Record, RunError, TopicPartition, TopicRegistry,
+    TopicSpec,
 };
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -150,18 +151,29 @@ pub(crate) struct Running {
     stop: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,
     health: Health,
+    brakes: Brakes,
 }
 
 impl Running {
     pub(crate) fn start<H: Handler>(consumer: Consumer<H>) -> Self {
         let stop = CancellationToken::new();
         let health = consumer.health();
+        let brakes = consumer.brakes();
         let task = tokio::spawn(consumer.run(stop.clone()));
-        Self { stop, task, health }
+        Self {
+            stop,
+            task,
+            health,
+            brakes,
+        }
     }
 
     pub(crate) fn health(&self) -> HealthSnapshot {
         self.health.snapshot()
+    }
+
+    pub(crate) fn release(&self, partition: Option<i32>, dead_letters: u32) -> Vec<TopicPartition> {
+        self.brakes.release(partition, dead_letters)
     }
 
     pub(crate) async fn stop(self) {
