@@ -83,7 +83,11 @@ impl Handler for EventHandler {
     }
 }
 
-fn decode_record(record: &Record) -> Result<Event, InvalidEnvelope> {
+/// The event of a record.
+///
+/// # Errors
+/// If the record can never become an event.
+pub(crate) fn decode_record(record: &Record) -> Result<Event, InvalidEnvelope> {
     let appended_at = appended_at(record).unwrap_or_else(OffsetDateTime::now_utc);
     decode(record.payload.as_deref(), appended_at)
 }

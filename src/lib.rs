@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! write   bin → http → sink → store, kafka-toolkit → event        bin → consumer → store → event
-//! read    bin → http → report → PostgreSQL                        bin → ctl → store, kafka-toolkit
+//! read    bin → http → report → PostgreSQL                        bin → ctl → replay → consumer → store
 //! ```
 //!
 //! - [`event`]: what an event is; pure rules, from client JSON and from the topic's envelope.
@@ -13,6 +13,7 @@
 //! - [`sink`]: where accepted events go; direct, Kafka, and when one stands in for the other.
 //! - [`consumer`]: from the topic into PostgreSQL; what a batch of records means.
 //! - [`completeness`]: whether every record of the topic has come to one of its ends; [`offsets`]: sets of offsets.
+//! - [`replay`]: events from the topic into PostgreSQL once more, beside the consumers.
 //! - [`refresh`]: keeps the stored figures of sessions up with their facts, in the background.
 //! - [`report`]: the reports, one file each, and what they share.
 //! - [`auth`]: who may do what; tokens, scopes, roles, passwords, the rules of an account.
@@ -34,6 +35,7 @@ pub mod http;
 pub mod metrics;
 pub mod offsets;
 pub mod refresh;
+pub mod replay;
 pub mod report;
 pub mod shutdown;
 pub mod sink;

@@ -16,6 +16,7 @@ mod load;
 mod migrate;
 mod progress;
 mod rebuild;
+mod replay;
 mod seed;
 mod table;
 mod tenant;
@@ -84,6 +85,13 @@ pub enum Command {
     /// The brake: a partition that is paused because too many of its records became dead letters.
     #[command(subcommand)]
     Brake(brake::BrakeCommand),
+    /// Read events from the topic once more and store what is missing, beside the consumers.
+    ///
+    /// Whatever is stored already changes nothing, and the group's offsets stay where they are: it joins no group and
+    /// commits nothing. Records that are no events are counted, and not made dead letters once more. Ctrl-C ends it well
+    /// and says how to go on. The exit code is 1 if something that was asked for is not done: an interruption, offsets
+    /// that are kept no longer, events that the database refuses.
+    Replay(Box<replay::ReplayArgs>),
     /// Compare the stored figures of every session with its facts.
     ///
     /// Works beside writers and refreshers. Lists each difference; the exit code is 1 if there is one. Sessions that are
@@ -148,6 +156,7 @@ impl Ctl {
             Command::Brake(brake::BrakeCommand::Release(args)) => {
                 answer::print(json, &brake::release(args).await?)
             }
+            Command::Replay(args) => answer::print(json, &replay::replay(*args).await?),
             Command::Audit(args) => answer::print(json, &audit::audit(args).await?),
             Command::Rebuild(args) => answer::print(json, &rebuild::rebuild(args).await?),
             Command::Load(args) => answer::print(json, &load::load(*args).await?),

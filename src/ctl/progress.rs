@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 /// Pause between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -53,6 +53,11 @@ impl Progress {
         }
     }
 
+    /// Says something in between, without a bar running through it.
+    pub(super) fn say(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
     /// Takes the bar away; the answer follows.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
@@ -61,11 +66,12 @@ impl Progress {
     fn line(&self) {
         let total = self.bar.length().unwrap_or_default();
         eprintln!(
-            "{} of {} {}, {:.0}/s",
+            "{} of {} {}, {:.0}/s, {} left",
             HumanCount(self.bar.position()),
             HumanCount(total),
             self.unit,
-            self.bar.per_sec()
+            self.bar.per_sec(),
+            HumanDuration(self.bar.eta())
         );
     }
 }

@@ -12,6 +12,7 @@ pub mod fixtures;
 mod known;
 pub mod progress;
 mod statement;
+mod stored;
 mod stubs;
 pub mod tenants;
 pub mod users;
@@ -25,6 +26,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 
 pub use self::progress::Progress;
+pub use self::stored::{Kinds, count_not_stored};
 pub use self::write::{EventWriter, Unavailable, WriteOutcome};
 use crate::config::DatabaseConfig;
 

@@ -79,7 +79,7 @@ pub async fn finished_offsets(
         .collect())
 }
 
-/// Adds offsets that are finished without a row, as dead letters are; nothing happens where a group has not begun.
+/// Adds offsets that are finished without a batch of the group, as those of dead letters and of a replay are; nothing happens where a group has not begun.
 ///
 /// # Errors
 /// If the database fails.

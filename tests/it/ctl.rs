@@ -10,15 +10,16 @@ mod load;
 mod migrate;
 mod rebuild;
 mod redrive;
+mod replay;
 mod retries;
 mod seed;
 
-use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::TestDb;
+use crate::harness::{PATIENCE, TestDb};
 
 /// A call of `ctl` in the making; it sees no environment but its own.
 struct Ctl {
@@ -73,34 +74,69 @@ impl Ctl {
         let mut stdin = child.stdin.take().expect("its standard input is a pipe");
         // A command that reads nothing may be gone already.
         let _ = stdin.write_all(self.stdin.as_bytes());
-        Started(child)
+        let stderr = child.stderr.take().expect("its standard error is a pipe");
+        Started {
+            child,
+            stderr: BufReader::new(stderr),
+            heard: String::new(),
+        }
     }
 }
 
 /// A call that is under way.
-struct Started(Child);
+struct Started {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    /// What has been read of its standard error.
+    heard: String,
+}
 
 impl Started {
     /// As Ctrl-C does.
     fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.0.id());
+        let kill = format!("kill -INT {}", self.child.id());
         let killed = Command::new("sh").args(["-c", &kill]).status();
         assert!(killed.expect("sh starts").success());
     }
 
     /// Without a chance to say goodbye.
     fn kill(&mut self) {
-        self.0.kill().expect("it can be killed");
+        self.child.kill().expect("it can be killed");
+    }
+
+    /// Waits until it has said this on its standard error.
+    async fn says(mut self, part: &'static str) -> Self {
+        let heard = tokio::task::spawn_blocking(move || {
+            while !self.heard.contains(part) {
+                let read = self.stderr.read_line(&mut self.heard);
+                assert!(read.expect("it writes UTF-8") > 0, "{}", self.heard);
+            }
+            self
+        });
+        let heard = tokio::time::timeout(PATIENCE, heard).await;
+        heard
+            .expect("it says so in time")
+            .expect("it says so before it ends")
     }
 
     async fn end(self) -> Ran {
-        let output = tokio::task::spawn_blocking(|| self.0.wait_with_output());
+        let Self {
+            child,
+            mut stderr,
+            mut heard,
+        } = self;
+        let stderr = tokio::task::spawn_blocking(move || {
+            let read = stderr.read_to_string(&mut heard);
+            read.map(|_| heard)
+        });
+        let output = tokio::task::spawn_blocking(|| child.wait_with_output());
         let output = output.await.expect("waiting does not panic");
         let output = output.expect("ctl ends");
+        let stderr = stderr.await.expect("reading does not panic");
         Ran {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).expect("it writes UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("it writes UTF-8"),
+            stderr: stderr.expect("it writes UTF-8"),
         }
     }
 }

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::harness::event::{a_publication, a_start, an_answer};
+use crate::harness::event::{NOON, a_publication, a_start, an_answer};
 use crate::harness::{PATIENCE, TestDb, eventually};
 
 fn answers(count: usize, texts: impl Fn(usize) -> &'static str) -> Vec<Event> {
@@ -114,6 +114,28 @@ async fn of_a_batch_that_is_refused_as_a_whole_the_progress_is_kept() {
         db.number("SELECT next_offset FROM consumer_progress").await,
         7
     );
+}
+
+#[tokio::test]
+async fn progress_never_goes_back_but_in_a_topic_that_was_made_anew() {
+    let db = TestDb::new().await;
+    let writer = db.writer(1);
+    let write = async |next_offset, minute| {
+        let progress = Progress {
+            record_at: Some(NOON + time::Duration::minutes(minute)),
+            ..progress(next_offset)
+        };
+        let written = writer.write_batch(&[], Some(&progress)).await;
+        written.unwrap();
+        db.number("SELECT next_offset FROM consumer_progress").await
+    };
+    assert_eq!(write(100, 10).await, 100);
+    assert_eq!(write(50, 5).await, 100, "a late transaction, or a replay");
+    assert_eq!(write(90, 11).await, 100, "the clocks of senders differ");
+    let minute = "SELECT extract(minute FROM record_at)::int8 FROM consumer_progress";
+    assert_eq!(db.number(minute).await, 10, "it belongs to the offset");
+    assert_eq!(write(110, 9).await, 110);
+    assert_eq!(write(3, 60).await, 3, "another topic of the same name");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub use inspect::Inspector;
 pub use message::Message;
 pub use middleware::HandlerExt;
 pub use outcome::{ErrorClass, Failure, Outcome};
-pub use partition::TopicPartition;
+pub use partition::{TopicPartition, partition_of_key};
 pub use producer::{Delivery, Producer, SendError};
 pub use record::{Batch, Record};
 pub use redrive::Redriver;

@@ -3,7 +3,17 @@ progress AS (
     SELECT $21, $22, $23, $24, $25, $26::text::int8multirange
     WHERE $21::text IS NOT NULL
     ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
-        next_offset = excluded.next_offset, record_at = excluded.record_at, updated_at = now(),
+        -- Never back: a member that lost the partition may commit its last transaction late, and an operator may have
+        -- the topic read again. Only in a topic that was made anew is a record at an earlier offset much younger.
+        next_offset = CASE
+            WHEN excluded.next_offset > consumer_progress.next_offset
+              OR excluded.record_at > consumer_progress.record_at + interval '1 minute'
+            THEN excluded.next_offset ELSE consumer_progress.next_offset END,
+        record_at = CASE
+            WHEN excluded.next_offset > consumer_progress.next_offset
+              OR excluded.record_at > consumer_progress.record_at + interval '1 minute'
+            THEN excluded.record_at ELSE consumer_progress.record_at END,
+        updated_at = now(),
         finished = consumer_progress.finished + excluded.finished
 )
 SELECT tenant_id, session_id, event_id, 'answer' AS kind FROM new_answers

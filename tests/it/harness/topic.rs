@@ -95,6 +95,25 @@ impl Topics {
         sent.expect("the broker acknowledges");
     }
 
+    /// Has the broker forget what is in front of an offset, as retention does.
+    pub(crate) async fn forget(&self, partition: i32, before: i64) {
+        let mut broker = TcpStream::connect(&self.kafka.brokers[0])
+            .await
+            .expect("the broker listens");
+        let mut body = texts(std::slice::from_ref(&self.events));
+        body.extend_from_slice(&1_i32.to_be_bytes());
+        body.extend_from_slice(&partition.to_be_bytes());
+        body.extend_from_slice(&before.to_be_bytes());
+        body.extend_from_slice(&5_000_i32.to_be_bytes());
+        let answer = request(&mut broker, DELETE_RECORDS, &body)
+            .await
+            .expect("the broker answers");
+        // The answer ends with the oldest offset that is kept, and the error code.
+        let mut expected = before.to_be_bytes().to_vec();
+        expected.extend_from_slice(&0_i16.to_be_bytes());
+        assert!(answer.ends_with(&expected), "{answer:?}");
+    }
+
     /// Every record of the topic of events.
     pub(crate) async fn records(&self) -> Vec<Located> {
         self.read(&self.events).await
@@ -155,6 +174,7 @@ impl Drop for Topics {
 /// Number and version of a request in Kafka's protocol. The toolkit never deletes anything, and the broker's own tool
 /// takes seconds to start.
 const DELETE_TOPICS: (i16, i16) = (20, 1);
+const DELETE_RECORDS: (i16, i16) = (21, 1);
 const DELETE_GROUPS: (i16, i16) = (42, 0);
 
 /// The answer about a group of which a member has not left yet.

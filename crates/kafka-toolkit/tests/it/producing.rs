@@ -53,7 +53,12 @@ async fn keys_land_in_the_partition_where_java_clients_put_them() {
     ] {
         let sent = stage.producer.send(&stage.topic, message(key, "x")).await;
         let expected = (murmur2 & 0x7fff_ffff) % PARTITIONS;
-        assert_eq!(sent.unwrap().partition, expected, "{key}");
+        let partition = sent.unwrap().partition;
+        assert_eq!(partition, expected, "{key}");
+        assert_eq!(
+            partition,
+            kafka_toolkit::partition_of_key(key.as_bytes(), PARTITIONS)
+        );
     }
 }
 
