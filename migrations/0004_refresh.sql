@@ -99,12 +99,13 @@ BEGIN
         ON CONFLICT (tenant_id, session_id) DO UPDATE SET
             (quiz_id, classroom_id, started_at, ended_at,
              of_version, answers, graded, correct, timed, latency_us, attempts, late, students, first_at, last_at,
-             publications, published_questions, first_published_at, last_published_at, peak_per_minute, superseded)
+             publications, published_questions, question_ids, first_published_at, last_published_at, peak_per_minute,
+             superseded)
             = (excluded.quiz_id, excluded.classroom_id, excluded.started_at, excluded.ended_at,
                excluded.of_version, excluded.answers, excluded.graded, excluded.correct, excluded.timed,
                excluded.latency_us, excluded.attempts, excluded.late, excluded.students, excluded.first_at,
-               excluded.last_at, excluded.publications, excluded.published_questions, excluded.first_published_at,
-               excluded.last_published_at, excluded.peak_per_minute,
+               excluded.last_at, excluded.publications, excluded.published_questions, excluded.question_ids,
+               excluded.first_published_at, excluded.last_published_at, excluded.peak_per_minute,
                excluded.superseded)
     ),
     kept_questions AS (
@@ -128,11 +129,11 @@ BEGIN
         ON CONFLICT (tenant_id, session_id, student_id) DO UPDATE SET
             (quiz_id, classroom_id, started_at, ended_at,
              answers, graded, correct, timed, latency_us, attempts, first_at, last_at, published_answered,
-             last_question_order)
+             published_questions, has_completed, last_question_order)
             = (excluded.quiz_id, excluded.classroom_id, excluded.started_at, excluded.ended_at,
                excluded.answers, excluded.graded, excluded.correct, excluded.timed, excluded.latency_us,
                excluded.attempts, excluded.first_at, excluded.last_at, excluded.published_answered,
-               excluded.last_question_order)
+               excluded.published_questions, excluded.has_completed, excluded.last_question_order)
     ),
     gone_figures AS (
         DELETE FROM stored_session_figures r

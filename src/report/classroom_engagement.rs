@@ -44,7 +44,8 @@ pub struct Params {
 
 #[derive(sqlx::FromRow)]
 struct Row {
-    is_current: bool,
+    /// None in the row that only carries the roster.
+    is_current: Option<bool>,
     roster_students: i64,
     #[sqlx(flatten)]
     engagement: Engagement,
@@ -68,21 +69,17 @@ impl Report for ClassroomEngagement {
     ) -> Result<Self, sqlx::Error> {
         let since = now - params.date_range;
         let rows: Vec<Row> = sqlx::query_as(include_str!("classroom_engagement.sql"))
-            // Planned for its window: a plan for any window expects a few sessions, and takes ten times as long for many.
-            .persistent(false)
             .bind(tenant.id())
             .bind(params.classroom_id)
             .bind(since)
             .bind(now)
             .bind(since - params.date_range)
-            // Stored times have microseconds, so that nothing falls into both windows.
-            .bind(since - Duration::MICROSECOND)
             .fetch_all(db)
             .await?;
         let roster_students = rows.first().map_or(0, |row| row.roster_students);
         let of = |is_current| {
             rows.iter()
-                .find(|row| row.is_current == is_current)
+                .find(|row| row.is_current == Some(is_current))
                 .map(|row| row.engagement)
         };
         let before = of(false);

@@ -77,8 +77,6 @@ impl Report for ClassroomEngagementHistory {
         now: OffsetDateTime,
     ) -> Result<Self, sqlx::Error> {
         let rows: Vec<Row> = sqlx::query_as(include_str!("classroom_engagement_history.sql"))
-            // Planned for its window: a plan for any window expects a few sessions, and takes ten times as long for many.
-            .persistent(false)
             .bind(tenant.id())
             .bind(params.classroom_id)
             .bind(now - params.date_range)

@@ -51,11 +51,12 @@ impl Report for ContentEffectiveness {
         db: &PgPool,
         tenant: Tenant,
         quiz_id: &Uuid,
-        _: OffsetDateTime,
+        now: OffsetDateTime,
     ) -> Result<Self, sqlx::Error> {
         let row: Row = sqlx::query_as(include_str!("content_effectiveness.sql"))
             .bind(tenant.id())
             .bind(quiz_id)
+            .bind(now)
             .fetch_one(db)
             .await?;
         let (right, active) = (

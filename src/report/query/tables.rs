@@ -41,18 +41,18 @@ pub(super) fn difficulty(filters: &Filters<'_>) -> String {
 
 /// How much of what was published in the session each student answered.
 pub(super) fn engagement(filters: &Filters<'_>) -> String {
-    let of_session = filters.of_session();
     let labels = [("High", 75), ("Medium", 40)];
     format!(
-        "    SELECT session_id, student_id, {} AS label
-    FROM (SELECT * FROM session_students a WHERE a.tenant_id = $1{of_session}) t
-    JOIN (SELECT * FROM session_figures a WHERE a.tenant_id = $1{of_session}) f USING (session_id)",
+        "    SELECT a.session_id, a.student_id, {} AS label
+    FROM session_students a
+    WHERE a.tenant_id = $1{}",
         band(
-            "t.published_answered",
-            "f.published_questions",
+            "a.published_answered",
+            "a.published_questions",
             &labels,
             "Low"
         ),
+        filters.of_session(),
     )
 }
 
