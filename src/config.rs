@@ -1,7 +1,9 @@
 //! Every setting: its name, its default, what it is for. `--help` prints this file; nothing else reads the
 //! environment. A binary composes the groups that it needs and checks them as a whole before it starts.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser};
@@ -66,6 +68,9 @@ pub struct ServerConfig {
     /// The direct path.
     #[command(flatten)]
     pub ingest: IngestConfig,
+    /// The spool.
+    #[command(flatten)]
+    pub spool: SpoolConfig,
     /// Stored figures.
     #[command(flatten)]
     pub refresh: RefreshConfig,
@@ -239,6 +244,33 @@ pub struct IngestConfig {
     /// Most events waiting for the direct path; one more is answered 503.
     #[arg(long, env = "DIRECT_QUEUE_EVENTS_MAX", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub direct_queue_events_max: u32,
+}
+
+/// Where events are kept while no store takes them.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Spool")]
+pub struct SpoolConfig {
+    /// Directory of this server's own, on a local disk that outlives it, for events that neither Kafka nor PostgreSQL
+    /// takes: they are acknowledged from there and delivered when one of the two is back. Empty: such events are
+    /// answered 503.
+    #[arg(long, env = "SPOOL_DIR", value_parser = clap::builder::OsStringValueParser::new())]
+    pub spool_dir: Option<OsString>,
+    /// Most bytes of the spool's files; an event that does not fit is answered 503.
+    #[arg(long, env = "SPOOL_BYTES_MAX", default_value_t = 1024 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(SPOOL_BYTES_MIN..))]
+    pub spool_bytes_max: u64,
+}
+
+/// Smallest `SPOOL_BYTES_MAX`, in bytes.
+const SPOOL_BYTES_MIN: u64 = 128 * 1024;
+
+impl SpoolConfig {
+    /// The directory, if there is to be a spool.
+    pub fn directory(&self) -> Option<&Path> {
+        self.spool_dir
+            .as_deref()
+            .filter(|directory| !directory.is_empty())
+            .map(Path::new)
+    }
 }
 
 /// When the stored figures of a session follow its facts. Reports are exact either way; they read stored figures faster.

@@ -11,6 +11,7 @@
 //! - [`catalogue`]: what quizzes and classrooms are, with their keys and rosters; pure rules.
 //! - [`store`]: PostgreSQL; the schema, the connections, the one door for events, catalogue, accounts, tenants.
 //! - [`sink`]: where accepted events go; direct, Kafka, and when one stands in for the other.
+//! - [`spool`]: a log on the local disk, for what no store takes at the moment.
 //! - [`consumer`]: from the topic into PostgreSQL; what a batch of records means.
 //! - [`completeness`]: whether every record of the topic has come to one of its ends; [`offsets`]: sets of offsets.
 //! - [`replay`]: events from the topic into PostgreSQL once more, beside the consumers.
@@ -39,6 +40,7 @@ pub mod replay;
 pub mod report;
 pub mod shutdown;
 pub mod sink;
+pub mod spool;
 pub mod store;
 pub mod telemetry;
 pub mod tenant;

@@ -43,6 +43,15 @@ const REFRESH_OLDEST: &str = "ingestor_refresh_oldest_seconds";
 const REFRESHED: &str = "ingestor_refresh_sessions_total";
 const REFRESH_POSTPONED: &str = "ingestor_refresh_sessions_postponed_total";
 const REFRESH_SECONDS: &str = "ingestor_refresh_seconds";
+const SPOOL_EVENTS: &str = "ingestor_spool_events";
+const SPOOL_BYTES: &str = "ingestor_spool_bytes";
+const SPOOL_OLDEST: &str = "ingestor_spool_oldest_seconds";
+const SPOOL_APPENDED: &str = "ingestor_spool_appended_total";
+const SPOOL_DRAINED: &str = "ingestor_spool_drained_total";
+const SPOOL_REJECTED: &str = "ingestor_spool_rejected_total";
+const SPOOL_DAMAGED: &str = "ingestor_spool_damaged_segments_total";
+const SPOOL_FAILURES: &str = "ingestor_spool_failures_total";
+const SPOOL_SYNC_SECONDS: &str = "ingestor_spool_sync_seconds";
 const HTTP_SECONDS: &str = "ingestor_http_request_seconds";
 const TOKEN_CHECKS: &str = "ingestor_auth_token_checks_total";
 
@@ -132,6 +141,42 @@ pub(crate) fn describe() {
         REFRESH_SECONDS,
         Unit::Seconds,
         "Time of one transaction that stores figures."
+    );
+    describe_gauge!(
+        SPOOL_EVENTS,
+        "Acknowledged events that wait on this server's disk for a store."
+    );
+    describe_gauge!(
+        SPOOL_BYTES,
+        Unit::Bytes,
+        "Bytes of the spool's files, of SPOOL_BYTES_MAX."
+    );
+    describe_gauge!(
+        SPOOL_OLDEST,
+        Unit::Seconds,
+        "How long the event has been in the spool that has been for longest."
+    );
+    describe_counter!(SPOOL_APPENDED, "Events that were put into the spool.");
+    describe_counter!(
+        SPOOL_DRAINED,
+        "Events that left the spool, for a store or as rejected."
+    );
+    describe_counter!(
+        SPOOL_REJECTED,
+        "Spooled events that no store takes; they are kept in rejected.ndjson."
+    );
+    describe_counter!(
+        SPOOL_DAMAGED,
+        "Segments of the spool that do not hold what was written to them."
+    );
+    describe_counter!(
+        SPOOL_FAILURES,
+        "Writes to the spool's disk that failed; their events were refused."
+    );
+    describe_histogram!(
+        SPOOL_SYNC_SECONDS,
+        Unit::Seconds,
+        "Time of one sync of the spool to the disk."
     );
     describe_histogram!(
         HTTP_SECONDS,
@@ -260,6 +305,60 @@ pub(crate) fn figures_refreshed(sessions: usize, took: Duration) {
 /// The figures of a session could not be computed.
 pub(crate) fn figures_postponed() {
     counter!(REFRESH_POSTPONED).increment(1);
+}
+
+/// A spool is in use; from now on its counters can be told from missing ones.
+pub(crate) fn spool_opened() {
+    for counter in [
+        SPOOL_APPENDED,
+        SPOOL_DRAINED,
+        SPOOL_REJECTED,
+        SPOOL_DAMAGED,
+        SPOOL_FAILURES,
+    ] {
+        counter!(counter).increment(0);
+    }
+}
+
+/// What the spool holds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "nobody has a spool of 2^53 bytes"
+)]
+pub(crate) fn spool_holds(events: u64, bytes: u64, oldest_seconds: f64) {
+    gauge!(SPOOL_EVENTS).set(events as f64);
+    gauge!(SPOOL_BYTES).set(bytes as f64);
+    gauge!(SPOOL_OLDEST).set(oldest_seconds);
+}
+
+/// Events were put into the spool.
+pub(crate) fn spool_appended(events: u64) {
+    counter!(SPOOL_APPENDED).increment(events);
+}
+
+/// Events left the spool.
+pub(crate) fn spool_drained(events: u64) {
+    counter!(SPOOL_DRAINED).increment(events);
+}
+
+/// Spooled events were put aside because no store takes them.
+pub(crate) fn spool_rejected(events: u64) {
+    counter!(SPOOL_REJECTED).increment(events);
+}
+
+/// A segment of the spool does not hold what was written to it.
+pub(crate) fn spool_damaged() {
+    counter!(SPOOL_DAMAGED).increment(1);
+}
+
+/// The spool's disk failed.
+pub(crate) fn spool_failed() {
+    counter!(SPOOL_FAILURES).increment(1);
+}
+
+/// The spool was synced to the disk.
+pub(crate) fn spool_synced(took: Duration) {
+    histogram!(SPOOL_SYNC_SECONDS).record(took);
 }
 
 /// A request was answered.

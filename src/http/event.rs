@@ -50,7 +50,7 @@ pub(super) async fn create_event(
     metrics::event_accepted(accepted.mode.name(), 1);
     let message = match accepted.mode {
         Mode::Direct => "Event processed successfully",
-        Mode::Kafka => "Event queued successfully",
+        Mode::Kafka | Mode::Spool => "Event queued successfully",
     };
     let duplicate = accepted.duplicate;
     Ok(Json(
@@ -228,7 +228,7 @@ pub(super) async fn create_events(
 /// What became of a batch as a whole.
 struct Tally {
     accepted: usize,
-    /// Kafka if every accepted event went that way, direct as soon as one did not.
+    /// Kafka if every accepted event went that way, direct as soon as one did not, spool as soon as one is there.
     mode: Mode,
     retry_after: Option<std::time::Duration>,
 }
@@ -242,20 +242,28 @@ impl Tally {
                 .filter(|accepted| accepted.mode == mode)
                 .count()
         };
-        let (direct, kafka) = (accepted_by(Mode::Direct), accepted_by(Mode::Kafka));
-        metrics::event_accepted(Mode::Direct.name(), direct as u64);
-        metrics::event_accepted(Mode::Kafka.name(), kafka as u64);
+        let direct = accepted_by(Mode::Direct);
+        let kafka = accepted_by(Mode::Kafka);
+        let spool = accepted_by(Mode::Spool);
+        for (mode, accepted) in [
+            (Mode::Direct, direct),
+            (Mode::Kafka, kafka),
+            (Mode::Spool, spool),
+        ] {
+            metrics::event_accepted(mode.name(), accepted as u64);
+        }
         let retry_after = outcomes.iter().find_map(|outcome| match outcome {
             Err(Refusal::Unavailable { retry_after }) => Some(*retry_after),
             _ => None,
         });
-        let mode = match (direct, kafka) {
-            (0, 0) => configured,
-            (0, _) => Mode::Kafka,
-            _ => Mode::Direct,
+        let mode = match (spool, direct, kafka) {
+            (0, 0, 0) => configured,
+            (0, 0, _) => Mode::Kafka,
+            (0, _, _) => Mode::Direct,
+            _ => Mode::Spool,
         };
         Self {
-            accepted: direct + kafka,
+            accepted: direct + kafka + spool,
             mode,
             retry_after,
         }

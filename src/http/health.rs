@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::answer::Json;
 use super::state::AppState;
+use crate::spool::Status;
 use crate::store;
 
 /// How long an answer of a store stands: probes come every few seconds from several sides.
@@ -86,6 +87,23 @@ struct HealthAnswer {
     kafka: &'static str,
     breaker: &'static str,
     database: &'static str,
+    spool: &'static str,
+    spool_events: u64,
+    spool_bytes: u64,
+}
+
+/// Whether events can be acknowledged without a store.
+fn has_room(spool: Option<Status>) -> bool {
+    spool.is_some_and(|spool| spool.has_room)
+}
+
+/// The spool's state in one word.
+fn spool_state(spool: Option<Status>) -> &'static str {
+    match spool {
+        None => "off",
+        Some(Status { records: 0, .. }) => "empty",
+        Some(_) => "holding",
+    }
 }
 
 fn up_or_down(up: bool) -> &'static str {
@@ -94,9 +112,11 @@ fn up_or_down(up: bool) -> &'static str {
 
 pub(super) async fn show_health(State(app): State<Arc<AppState>>) -> impl IntoResponse {
     let reachable = app.health.check().await;
+    let spool = app.ingest.spool_status();
     let status = match (reachable.database, reachable.kafka) {
         (true, None | Some(true)) => "healthy",
         (true, Some(false)) | (false, Some(true)) => "degraded",
+        _ if has_room(spool) => "degraded",
         (false, None | Some(false)) => "unhealthy",
     };
     let answer = HealthAnswer {
@@ -110,6 +130,9 @@ pub(super) async fn show_health(State(app): State<Arc<AppState>>) -> impl IntoRe
             .breaker_state()
             .map_or("off", |state| state.name()),
         database: up_or_down(reachable.database),
+        spool: spool_state(spool),
+        spool_events: spool.map_or(0, |spool| spool.records),
+        spool_bytes: spool.map_or(0, |spool| spool.bytes),
     };
     Json(StatusCode::OK, answer)
 }
@@ -128,7 +151,8 @@ pub(super) async fn show_readiness(State(app): State<Arc<AppState>>) -> impl Int
         return unready("stopping");
     }
     let reachable = app.health.check().await;
-    if reachable.database || reachable.kafka == Some(true) {
+    let spool = app.ingest.spool_status();
+    if reachable.database || reachable.kafka == Some(true) || has_room(spool) {
         Json(StatusCode::OK, Probe { status: "ready" })
     } else {
         unready("no store can be reached")

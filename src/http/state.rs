@@ -13,6 +13,7 @@ use super::Health;
 use crate::auth::{Passwords, Tokens};
 use crate::config::{HttpConfig, ServerConfig};
 use crate::sink::{Breaker, DirectPath, Ingest, KafkaPath};
+use crate::spool::Spool;
 use crate::store::{self, EventWriter, Purpose};
 
 /// Most time for the brokers to answer a health probe.
@@ -65,6 +66,13 @@ impl AppState {
             (Ingest::kafka(path, breaker, direct), Some(inspector))
         } else {
             (Ingest::direct(direct), None)
+        };
+        let ingest = match config.spool.directory() {
+            Some(directory) => {
+                let (_, reader) = Spool::open(directory, config.spool.spool_bytes_max)?;
+                ingest.spooling(reader)
+            }
+            None => ingest,
         };
         Ok(Self {
             health: Health::new(db.clone(), inspector),

@@ -3,12 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_toolkit::{Message, Producer, SendError};
 
 use crate::event::{Event, envelope};
 
 /// What the `source` header of our records says.
 const SOURCE: &str = "analytics-ingestor";
+
+/// The values that the records of events have.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Values<'a> {
+    /// Written now, for events that this user posted.
+    PostedBy(i64),
+    /// Written when the events were accepted, one for each.
+    Recorded(&'a [Bytes]),
+}
+
+impl Values<'_> {
+    fn of(self, place: usize, event: &Event) -> Bytes {
+        match self {
+            Self::PostedBy(user_id) => envelope::encode(event, user_id).into(),
+            Self::Recorded(values) => values[place].clone(),
+        }
+    }
+}
 
 /// Writes events to the topic; cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,19 +45,24 @@ impl KafkaPath {
         }
     }
 
-    /// Sends events that `user_id` posted; resolves when the brokers have acknowledged each or the deadline is over.
-    pub(super) async fn write(&self, events: &[Event], user_id: i64) -> Vec<Result<(), SendError>> {
+    /// Sends events; resolves when the brokers have acknowledged each or the deadline is over.
+    pub(super) async fn write(
+        &self,
+        events: &[Event],
+        values: Values<'_>,
+    ) -> Vec<Result<(), SendError>> {
         if let [event] = events {
             return vec![
                 self.producer
-                    .send(&self.topic, to_message(event, user_id))
+                    .send(&self.topic, to_message(event, values.of(0, event)))
                     .await
                     .map(|_| ()),
             ];
         }
         let messages = events
             .iter()
-            .map(|event| to_message(event, user_id))
+            .enumerate()
+            .map(|(place, event)| to_message(event, values.of(place, event)))
             .collect();
         let deliveries = self.producer.send_all(&self.topic, messages).await;
         deliveries
@@ -53,12 +77,12 @@ impl KafkaPath {
     }
 }
 
-fn to_message(event: &Event, user_id: i64) -> Message {
+fn to_message(event: &Event, value: Bytes) -> Message {
     Message::builder(event.session_id.to_string())
         .event_type(event.type_name())
         .event_id(event.event_id.uuid().to_string())
         .source(SOURCE)
-        .payload(envelope::encode(event, user_id))
+        .payload(value)
         .build()
         .expect("a session id is a key, and the metadata are plain text")
 }

@@ -1,21 +1,26 @@
-//! Where accepted events go: straight into PostgreSQL, or onto the Kafka topic with PostgreSQL as the fallback.
+//! Where accepted events go: straight into PostgreSQL, or onto the Kafka topic with PostgreSQL as the fallback; and,
+//! where there is a spool, onto the local disk while neither takes them.
 //!
-//! Policy lives here (which path, when to change over), mechanism in the two paths. [`Ingest::write`] resolves when
+//! Policy lives here (which path, when to change over), mechanism in the paths. [`Ingest::write`] resolves when
 //! each event is durable or refused, never before. No HTTP.
 
 mod breaker;
 mod direct;
-mod fallback;
+mod drain;
+mod ingest;
 mod kafka;
+mod spool;
+mod stores;
 
 use std::time::Duration;
 
 pub use self::breaker::{Breaker, BreakerState};
 pub use self::direct::DirectPath;
 #[cfg(feature = "bench")]
-pub use self::fallback::Baseline;
-pub use self::fallback::Ingest;
+pub use self::ingest::Baseline;
+pub use self::ingest::Ingest;
 pub use self::kafka::KafkaPath;
+use self::spool::SpoolPath;
 
 /// The path that made an event durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub enum Mode {
     Direct,
     /// Acknowledged by the Kafka brokers.
     Kafka,
+    /// On this server's disk, until one of the stores is back.
+    Spool,
 }
 
 impl Mode {
@@ -32,6 +39,7 @@ impl Mode {
         match self {
             Self::Direct => "direct",
             Self::Kafka => "kafka",
+            Self::Spool => "spool",
         }
     }
 }

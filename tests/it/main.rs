@@ -27,5 +27,6 @@ mod refused_events;
 mod reports;
 mod sessions;
 mod single_events;
+mod spool;
 mod store_writes;
 mod tokens;

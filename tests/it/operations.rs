@@ -39,6 +39,7 @@ async fn health_says_what_is_enabled_and_what_can_be_reached() {
         let expected = json!({
             "status": "healthy", "service": "analytics-ingestor", "version": env!("CARGO_PKG_VERSION"),
             "kafka_enabled": kafka_enabled, "kafka": kafka, "breaker": breaker, "database": "up",
+            "spool": "off", "spool_events": 0, "spool_bytes": 0,
         });
         // A broker that is busy with other tests may miss one probe.
         let mut health = Value::Null;

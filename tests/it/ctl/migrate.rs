@@ -2,11 +2,9 @@
 
 use analytics_ingestor::store::MIGRATOR;
 use reqwest::Url;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 
 use super::{Ctl, Ran};
-use crate::harness::TestDb;
+use crate::harness::{Gate, TestDb};
 
 async fn a_database_without_a_schema() -> TestDb {
     let db = TestDb::new().await;
@@ -44,48 +42,21 @@ async fn it_says_what_it_applied() {
     assert!(!second.exits(0).contains("applied"), "{second:?}");
 }
 
-/// An address that refuses connections until somebody listens there.
-async fn a_closed_address() -> std::net::SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .expect("a port is free");
-    listener.local_addr().expect("the listener has an address")
-}
-
 #[tokio::test]
 async fn it_waits_for_a_database_that_is_not_there_yet() {
     let db = a_database_without_a_schema().await;
-    let real: Url = db.url().parse().unwrap();
-    let closed = a_closed_address().await;
-    let mut away = real.clone();
-    away.set_ip_host(closed.ip()).unwrap();
-    away.set_port(Some(closed.port())).unwrap();
-
+    let gate = Gate::closed();
     let waiting = Ctl::new(["migrate", "--json", "--database-wait-ms", "30000"])
-        .with("DATABASE_URL", away.as_str())
+        .with("DATABASE_URL", gate.before(&db.url()))
         .run();
-    let coming_up = async {
-        let listener = TcpListener::bind(closed).await.unwrap();
-        let target = (
-            real.host_str().unwrap().to_owned(),
-            real.port().unwrap_or(5432),
-        );
-        loop {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let mut server = TcpStream::connect(target.clone()).await.unwrap();
-            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
-        }
-    };
-    let ran = tokio::select! {
-        ran = waiting => ran,
-        () = coming_up => unreachable!("it forwards for ever"),
-    };
+    let (ran, ()) = tokio::join!(waiting, async { gate.open_to(&db.url()) });
     assert_eq!(applied(&ran), MIGRATOR.iter().count());
 }
 
 #[tokio::test]
 async fn it_gives_up_at_the_deadline_and_names_the_database_without_its_password() {
-    let closed = a_closed_address().await;
+    let gate = Gate::closed();
+    let closed = gate.address();
     let ran = Ctl::new(["migrate", "--database-wait-ms", "300"])
         .with(
             "DATABASE_URL",

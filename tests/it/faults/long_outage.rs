@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::client::{Client, token_of};
 use crate::harness::event::an_answer;
 use crate::harness::load::Load;
-use crate::harness::program::{Launch, free_port};
-use crate::harness::{PATIENCE, Reply};
+use crate::harness::program::Launch;
+use crate::harness::{Gate, PATIENCE, Reply};
 use analytics_ingestor::auth::Role;
 
 /// Long enough for several values of `Retry-After` between two probes.
@@ -30,24 +29,6 @@ enum Away {
     Silent,
 }
 
-/// The address of a store that is away; the value keeps it so.
-async fn store_away(how: Away) -> (u16, CancellationToken) {
-    let gone = CancellationToken::new();
-    let Away::Silent = how else {
-        return (free_port(), gone);
-    };
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let until = gone.clone();
-    tokio::spawn(async move {
-        let mut held: Vec<TcpStream> = Vec::new();
-        while let Some(Ok((stream, _))) = until.run_until_cancelled(listener.accept()).await {
-            held.push(stream);
-        }
-    });
-    (port, gone)
-}
-
 /// Posts batches of events one after the other, for events are held in batches, too.
 async fn post_batches(client: Client, until: CancellationToken) {
     let token = token_of(1, Role::Writer);
@@ -61,11 +42,13 @@ async fn post_batches(client: Client, until: CancellationToken) {
 }
 
 async fn is_borne(how: Away) {
-    let (database, database_gone) = store_away(how).await;
-    let (broker, broker_gone) = store_away(how).await;
-    let server = Launch::server(&format!("postgres://nobody:x@127.0.0.1:{database}/none"))
+    let [database, broker] = match how {
+        Away::Refusing => [Gate::closed(), Gate::closed()],
+        Away::Silent => [Gate::silent(), Gate::silent()],
+    };
+    let server = Launch::server(&format!("postgres://nobody:x@{}/none", database.address()))
         .with("KAFKA_ENABLED", "true")
-        .with("KAFKA_BROKERS", &format!("127.0.0.1:{broker}"))
+        .with("KAFKA_BROKERS", &broker.address().to_string())
         .with(
             "KAFKA_BREAKER_OPEN_MS",
             &(BREAKER_OPEN_SECONDS * 1_000).to_string(),
@@ -91,8 +74,6 @@ async fn is_borne(how: Away) {
     for batches in batches {
         batches.await.unwrap();
     }
-    database_gone.cancel();
-    broker_gone.cancel();
 
     let count = sent.len();
     assert!(count > 1_000, "{count} posts are no load");

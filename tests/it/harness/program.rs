@@ -96,6 +96,44 @@ impl Launch {
         self
     }
 
+    /// Lets the program live on when the system would end it with this signal.
+    pub(crate) fn ignoring(mut self, signal: &str) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", &format!("trap '' {signal}; exec \"$0\"")])
+            .arg(self.command.get_program())
+            .env_clear()
+            .envs(
+                self.command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+        self.command = shell;
+        self
+    }
+
+    /// Runs a program that is expected to end by itself; returns how, and what it wrote to its standard error.
+    pub(crate) fn run_to_its_end(mut self, deadline: Duration) -> (ExitStatus, String) {
+        let mut child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let began = std::time::Instant::now();
+        while child.try_wait().expect("the child can be asked").is_none() {
+            if began.elapsed() > deadline {
+                let _ = child.kill();
+                panic!("the program runs on");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = child.wait_with_output().expect("it has ended");
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status, log)
+    }
+
     /// Starts the program and waits until it listens.
     pub(crate) async fn start(mut self) -> Program {
         let mut child = self
@@ -145,6 +183,10 @@ impl Program {
     /// The lines logged so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().expect("no holder panics").clone()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {

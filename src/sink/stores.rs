@@ -1,64 +1,29 @@
-//! Which path an event takes: Kafka while it acknowledges, else direct, event by event.
+//! Which store takes an event: Kafka while it acknowledges, else PostgreSQL, event by event.
 
 use std::time::Duration;
 
 use kafka_toolkit::SendError;
 use tracing::{debug, warn};
 
+use super::kafka::Values;
 use super::{Accepted, Breaker, BreakerState, DirectPath, KafkaPath, Mode, Outcome, Refusal};
 use crate::event::Event;
 use crate::metrics;
 
-/// The way in for accepted events; cheap to clone.
+/// Both stores, or PostgreSQL alone; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Ingest {
+pub(super) struct Stores {
     direct: DirectPath,
     kafka: Option<(KafkaPath, Breaker)>,
-    #[cfg(feature = "bench")]
-    baseline: Option<std::sync::Arc<dyn Baseline>>,
 }
 
-/// What the benchmark puts in the place of both paths, to measure what they cost.
-#[cfg(feature = "bench")]
-pub trait Baseline: std::fmt::Debug + Send + Sync {
-    /// Does with the events whatever the baseline does.
-    fn write(
-        &self,
-        events: Vec<Event>,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Vec<Outcome>> + Send + '_>>;
-}
-
-impl Ingest {
-    /// Everything goes direct.
-    pub fn direct(direct: DirectPath) -> Self {
-        Self {
-            direct,
-            kafka: None,
-            #[cfg(feature = "bench")]
-            baseline: None,
-        }
-    }
-
-    /// Everything goes by way of Kafka, and direct when Kafka does not acknowledge.
-    pub fn kafka(kafka: KafkaPath, breaker: Breaker, direct: DirectPath) -> Self {
-        Self {
-            direct,
-            kafka: Some((kafka, breaker)),
-            #[cfg(feature = "bench")]
-            baseline: None,
-        }
-    }
-
-    /// Puts a baseline in the place of both paths.
-    #[cfg(feature = "bench")]
-    #[must_use]
-    pub fn replaced_by(mut self, baseline: impl Baseline + 'static) -> Self {
-        self.baseline = Some(std::sync::Arc::new(baseline));
-        self
+impl Stores {
+    pub(super) fn new(direct: DirectPath, kafka: Option<(KafkaPath, Breaker)>) -> Self {
+        Self { direct, kafka }
     }
 
     /// The path that events are meant to take.
-    pub fn mode(&self) -> Mode {
+    pub(super) fn mode(&self) -> Mode {
         if self.kafka.is_some() {
             Mode::Kafka
         } else {
@@ -66,18 +31,13 @@ impl Ingest {
         }
     }
 
-    /// The circuit breaker's state; `None` outside Kafka mode.
-    pub fn breaker_state(&self) -> Option<BreakerState> {
+    pub(super) fn breaker_state(&self) -> Option<BreakerState> {
         self.kafka.as_ref().map(|(_, breaker)| breaker.state())
     }
 
-    /// Makes events that `user_id` posted durable; resolves when each is, or is refused. Outcomes come in the order
-    /// of the events.
-    pub async fn write(&self, events: Vec<Event>, user_id: i64) -> Vec<Outcome> {
-        #[cfg(feature = "bench")]
-        if let Some(baseline) = &self.baseline {
-            return baseline.write(events).await;
-        }
+    /// Writes events, whose records on the topic would have these values, to the store that takes them; resolves when
+    /// each is durable or refused. Outcomes come in the order of the events.
+    pub(super) async fn write(&self, events: Vec<Event>, values: Values<'_>) -> Vec<Outcome> {
         let Some((kafka, breaker)) = &self.kafka else {
             return self.direct.write(events).await;
         };
@@ -90,7 +50,7 @@ impl Ingest {
                 .collect();
         };
 
-        let sent = kafka.write(&events, user_id).await;
+        let sent = kafka.write(&events, values).await;
         if sent
             .iter()
             .flat_map(|sent| sent.as_ref().err())
@@ -129,7 +89,7 @@ impl Ingest {
     }
 
     /// Finishes what both paths hold and refuses what comes after, and what is not finished at the deadline.
-    pub async fn close(&self, deadline: Duration) {
+    pub(super) async fn close(&self, deadline: Duration) {
         let flushed = async {
             match &self.kafka {
                 Some((kafka, _)) => kafka.close(deadline).await,

@@ -1,0 +1,114 @@
+//! The address of a service that is away, and comes and goes as a test wants it.
+
+use std::net::SocketAddr;
+
+use reqwest::Url;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// What a client finds at the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Way {
+    /// Connections are refused.
+    Closed,
+    /// Connections are accepted, and nothing answers on them.
+    Silent,
+    /// Connections lead to the service itself.
+    Open(String),
+}
+
+/// An address in front of a service.
+pub(crate) struct Gate {
+    address: SocketAddr,
+    way: watch::Sender<Way>,
+}
+
+impl Gate {
+    /// Nobody listens here.
+    pub(crate) fn closed() -> Self {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+        let address = listener.local_addr().expect("the listener has an address");
+        let (way, ways) = watch::channel(Way::Closed);
+        tokio::spawn(keep(address, ways));
+        Self { address, way }
+    }
+
+    /// Somebody listens here and never answers.
+    pub(crate) fn silent() -> Self {
+        let gate = Self::closed();
+        gate.way.send_replace(Way::Silent);
+        gate
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of the same database, by way of the gate.
+    pub(crate) fn before(&self, database_url: &str) -> String {
+        let mut url: Url = database_url.parse().expect("it is a URL");
+        url.set_ip_host(self.address.ip())
+            .and_then(|()| url.set_port(Some(self.address.port())).map_err(|()| ()))
+            .expect("a database's URL has a host and a port");
+        url.into()
+    }
+
+    /// Connections lead to the database of this URL from now on.
+    pub(crate) fn open_to(&self, database_url: &str) {
+        let url: Url = database_url.parse().expect("it is a URL");
+        let host = url.host_str().expect("the URL names a host");
+        let target = format!("{host}:{}", url.port().unwrap_or(5432));
+        self.way.send_replace(Way::Open(target));
+    }
+
+    /// Connections are cut, and refused from now on.
+    pub(crate) fn close(&self) {
+        self.way.send_replace(Way::Closed);
+    }
+}
+
+/// Ends with the gate.
+async fn keep(address: SocketAddr, mut ways: watch::Receiver<Way>) {
+    loop {
+        let way = ways.borrow_and_update().clone();
+        let cut = CancellationToken::new();
+        let _cut_at_change = cut.clone().drop_guard();
+        let changed = tokio::select! {
+            changed = ways.changed() => changed,
+            () = serve(address, way, cut) => unreachable!("it serves for ever"),
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+async fn serve(address: SocketAddr, way: Way, cut: CancellationToken) {
+    if way == Way::Closed {
+        return std::future::pending().await;
+    }
+    let listener = TcpListener::bind(address)
+        .await
+        .expect("nobody else took the port");
+    let mut held = Vec::new();
+    loop {
+        let Ok((mut client, _)) = listener.accept().await else {
+            continue;
+        };
+        match &way {
+            Way::Open(target) => {
+                let (target, cut) = (target.clone(), cut.clone());
+                tokio::spawn(async move {
+                    let forwarding = async {
+                        let mut service = TcpStream::connect(target).await?;
+                        copy_bidirectional(&mut client, &mut service).await
+                    };
+                    cut.run_until_cancelled(forwarding).await
+                });
+            }
+            Way::Silent | Way::Closed => held.push(client),
+        }
+    }
+}
