@@ -1,5 +1,6 @@
 # Everything that a person types in this project. Each command does its own set-up and can be run again.
-# Variables: KAFKA_ENABLED, PORT, CONSUMER_PORT, PGPORT, KAFKA_PORT, DATABASE_URL, KAFKA_BROKERS, PROFILE, ARGS, TOPIC.
+# Variables: KAFKA_ENABLED, PORT, CONSUMER_PORT, PGPORT, KAFKA_PORT, DATABASE_URL, KAFKA_BROKERS, PROFILE, ARGS, TOPIC,
+# TARGET, SECONDS.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -17,6 +18,10 @@ run: ## Run the server; with KAFKA_ENABLED=true also Kafka and the consumer
 .PHONY: test
 test: ## Run all tests against a real PostgreSQL and Kafka (ARGS: arguments of cargo test)
 	@scripts/test.sh $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Feed damaged bytes to what reads bytes: TARGET=event_parser|batch_splitter|envelope|spool_reader SECONDS=600
+	@FUZZ_SECONDS=$(or $(SECONDS),600) cargo test --test fuzz -- --nocapture $(TARGET)
 
 .PHONY: bench
 bench: ## Measure both write paths and print a table of ratios
