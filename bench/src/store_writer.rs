@@ -17,7 +17,7 @@ use crate::setting::Setting;
 use crate::stream::{EVENT_BYTES, Stream};
 
 /// Batches before the measured ones: sessions and stubs are there then, as they are in a live stream.
-const WARM_UP_EVENTS: usize = 5_000;
+const WARM_UP_EVENTS: usize = 40_000;
 const WRITE_MAX: Duration = Duration::from_secs(30);
 
 /// The product's own settings of its database, from the environment.

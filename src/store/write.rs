@@ -8,7 +8,6 @@ use sqlx::{Connection, PgPool, Row};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use tracing::warn;
-use uuid::Uuid;
 
 use super::answer_keys::{self, KEY_LOCK};
 use super::columns::{Columns, Identity, Table, identity};
@@ -40,6 +39,12 @@ pub enum WriteOutcome {
 #[derive(Debug, thiserror::Error)]
 #[error("the database is unavailable")]
 pub struct Unavailable(#[source] pub sqlx::Error);
+
+/// Which events of a statement were new.
+enum New {
+    All,
+    Only(HashSet<Identity>),
+}
 
 /// Writes events; cheap to clone.
 #[derive(Debug, Clone)]
@@ -90,9 +95,14 @@ impl EventWriter {
             let progress = progress.filter(|_| waiting.is_empty());
             let advance = progress.map(|progress| progress.advance(&outcomes));
             match self.write_part(&part_events, advance.as_ref()).await {
-                Ok(stored) => {
+                Ok(New::All) => {
                     for index in part {
-                        if stored.contains(&identity(&events[*index])) {
+                        outcomes[*index] = WriteOutcome::Stored;
+                    }
+                }
+                Ok(New::Only(new)) => {
+                    for index in part {
+                        if new.contains(&identity(&events[*index])) {
                             outcomes[*index] = WriteOutcome::Stored;
                         }
                     }
@@ -136,12 +146,12 @@ impl EventWriter {
         metrics::batch_written(self.name, stored, duplicates, took);
     }
 
-    /// Writes distinct, sorted events in one transaction and returns the identities of those that were new.
+    /// Writes distinct, sorted events in one transaction and tells which were new.
     async fn write_part(
         &self,
         events: &[&Event],
         advance: Option<&Advance<'_>>,
-    ) -> Result<HashSet<Identity>, sqlx::Error> {
+    ) -> Result<New, sqlx::Error> {
         let columns = Columns::of(events, &self.known);
         let mut tries = 0;
         loop {
@@ -188,7 +198,7 @@ async fn write_once(
     events: &[&Event],
     columns: &Columns<'_>,
     advance: Option<&Advance<'_>>,
-) -> Result<HashSet<Identity>, sqlx::Error> {
+) -> Result<New, sqlx::Error> {
     let keyed = answer_keys::carried_by(events);
     if keyed.is_empty() {
         return execute(connection, columns, advance).await;
@@ -217,24 +227,23 @@ async fn execute(
     connection: &mut PgConnection,
     columns: &Columns<'_>,
     advance: Option<&Advance<'_>>,
-) -> Result<HashSet<Identity>, sqlx::Error> {
+) -> Result<New, sqlx::Error> {
     let rows = columns
         .bind(sqlx::query(columns.size().sql()), KEY_LOCK, advance)
         .fetch_all(connection)
         .await?;
-    rows.iter()
-        .map(|row| {
-            let table = match row.try_get::<&str, _>(3)? {
-                "answer" => Table::Answers,
-                "publication" => Table::Publications,
-                _ => Table::SessionEvents,
-            };
-            Ok((
-                row.try_get(0)?,
-                row.try_get::<Uuid, _>(1)?,
-                row.try_get::<Uuid, _>(2)?,
-                table,
-            ))
-        })
-        .collect()
+    if rows.is_empty() {
+        return Ok(New::All);
+    }
+    let mut new = HashSet::with_capacity(rows.len());
+    for row in &rows {
+        let table = match row.try_get::<&str, _>(3)? {
+            "answer" => Table::Answers,
+            "publication" => Table::Publications,
+            "session" => Table::SessionEvents,
+            _ => continue,
+        };
+        new.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, table));
+    }
+    Ok(New::Only(new))
 }

@@ -16,3 +16,4 @@ new_session_events AS (
     ON CONFLICT DO NOTHING
     RETURNING tenant_id, session_id, event_id
 ),
+given AS (SELECT cardinality($3) + cardinality($27) + cardinality($37) AS events),

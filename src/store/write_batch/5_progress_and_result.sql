@@ -15,9 +15,19 @@ progress AS (
             THEN excluded.record_at ELSE consumer_progress.record_at END,
         updated_at = now(),
         finished = consumer_progress.finished + excluded.finished
+),
+copies AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM new_answers)
+         + (SELECT count(*) FROM new_publications)
+         + (SELECT count(*) FROM new_session_events) < (SELECT events FROM given) AS are_some
 )
-SELECT tenant_id, session_id, event_id, 'answer' AS kind FROM new_answers
+-- Nothing at all when every event is new, as most are: a row for each would cost more than all else that is not the
+-- insert. Otherwise one row for each new event, and one that stands for the copies.
+SELECT NULL::int4 AS tenant_id, NULL::uuid AS session_id, NULL::uuid AS event_id, 'copies' AS kind
+FROM copies WHERE are_some
 UNION ALL
-SELECT tenant_id, session_id, event_id, 'publication' FROM new_publications
+SELECT tenant_id, session_id, event_id, 'answer' FROM new_answers WHERE (SELECT are_some FROM copies)
 UNION ALL
-SELECT tenant_id, session_id, event_id, 'session' FROM new_session_events
+SELECT tenant_id, session_id, event_id, 'publication' FROM new_publications WHERE (SELECT are_some FROM copies)
+UNION ALL
+SELECT tenant_id, session_id, event_id, 'session' FROM new_session_events WHERE (SELECT are_some FROM copies)
