@@ -20,6 +20,8 @@ use crate::stage::Stage;
 pub(crate) const POISON: &str = "chaos-poison";
 /// Under the largest message that a producer sends by default, with its headers.
 const OVERSIZE_BYTES: usize = 990_000;
+/// Bad records among the good ones while no flood of them is due.
+const POISON_IN_A_HUNDRED: u8 = 5;
 /// So long an id no event may have.
 const LONG_ID_BYTES: usize = 129;
 
@@ -42,21 +44,20 @@ pub(crate) async fn write(
     let mut rng = Rng::with_seed(!seed);
     while Instant::now() < until {
         let draft = events.next(&stage.clock_s);
-        if stage.poison.load(Ordering::Relaxed) {
+        let is_flood = stage.poison.load(Ordering::Relaxed);
+        // Beyond a day ahead an event is none.
+        let is_ahead = stage.clock_s.load(Ordering::Relaxed) > 24 * 3_600;
+        if is_flood || is_ahead || rng.u8(0..100) < POISON_IN_A_HUNDRED {
             // Its answer does not matter: what counts is whether the record is in the topic.
             let poison = poison(&draft, &mut rng);
             let _ = producer.send(&stage.names.topic, poison).await;
-            sleep(Duration::from_millis(rng.u64(10..80))).await;
+            let pause_ms = if is_flood { 10..80 } else { 50..300 };
+            sleep(Duration::from_millis(rng.u64(pause_ms))).await;
             continue;
         }
         let sent = Instant::now();
         let key = (rng.u8(0..3) > 0).then(|| draft.fact.session.to_string());
         let message = message(key.as_deref(), Some(envelope(&draft).into()), None);
-        // Beyond a day ahead it would be poison.
-        if stage.clock_s.load(Ordering::Relaxed) > 24 * 3_600 {
-            continue_after(&mut rng).await;
-            continue;
-        }
         let told = match producer.send(&stage.names.topic, message).await {
             Ok(_) => Told::Acknowledged {
                 mode: "topic".to_owned(),
@@ -65,14 +66,10 @@ pub(crate) async fn write(
             Err(error) => Told::Nothing(error.to_string()),
         };
         history.note(&draft, "topic", sent, told);
-        continue_after(&mut rng).await;
+        sleep(Duration::from_millis(rng.u64(50..300))).await;
     }
     producer.close(Duration::from_secs(5)).await;
     Ok(())
-}
-
-async fn continue_after(rng: &mut Rng) {
-    sleep(Duration::from_millis(rng.u64(50..300))).await;
 }
 
 fn envelope(draft: &Draft) -> String {
