@@ -46,6 +46,33 @@ type StoredRow = (
     i64,
 );
 
+/// Waits until the server has nothing in its local log any more.
+///
+/// # Errors
+/// If that takes longer than `patience`.
+pub(crate) async fn spool_empty(rig: &Rig, patience: Duration) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let url = format!("{}/metrics", rig.direct_server_url());
+    loop {
+        let answer = rig.http.get(&url).timeout(PATIENCE).send().await;
+        let text = match answer {
+            Ok(answer) => answer.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        let held = text
+            .lines()
+            .find_map(|line| line.strip_prefix("ingestor_spool_events "));
+        if held.is_some_and(|held| held.trim() == "0") {
+            return Ok(());
+        }
+        ensure!(
+            began.elapsed() < patience,
+            "the server's local log is not empty after {patience:?}: {held:?} events"
+        );
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}
+
 /// Waits until the group has finished every record and no stored figure is behind its facts.
 ///
 /// # Errors

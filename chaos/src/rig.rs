@@ -199,6 +199,11 @@ impl Rig {
         )
     }
 
+    /// The server without a proxy.
+    pub(crate) fn direct_server_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.addresses.server)
+    }
+
     pub(crate) fn proxy(&self, pair: Pair) -> Option<&Proxy> {
         let found = self.proxies.iter().find(|(of, _)| *of == pair);
         found.map(|(_, proxy)| proxy)

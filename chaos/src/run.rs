@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::check::{self, Observed, Violation};
 use crate::history::{Entries, History, Told};
 use crate::inject::inject;
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::proxy::Aftermath;
 use crate::rig::Rig;
 use crate::stage::{Notes, Stage};
@@ -126,9 +126,14 @@ pub(crate) async fn run(rig: &Arc<Rig>, plan: &Plan) -> anyhow::Result<RunReport
     stage.heal().await;
 
     phases.faults_s = watch.lap();
+    let patience = Duration::from_secs(rig.options.settle_seconds);
+    if plan.mode == Mode::Spool
+        && let Err(error) = observe::spool_empty(rig, patience).await
+    {
+        stage.wrong(error);
+    }
     // It finishes what it has accepted; afterwards nobody writes to the topic any more.
     stage.stop_server().await;
-    let patience = Duration::from_secs(rig.options.settle_seconds);
     if let Err(error) = observe::at_rest(rig, &stage.names, patience).await {
         stage.wrong(error);
     }

@@ -14,6 +14,9 @@ use crate::process;
 /// Longest start, recovery from a kill and a busy machine included.
 const START_MAX: Duration = Duration::from_secs(120);
 
+/// A broker that was killed is only let in again once its former self is forgotten.
+const KAFKA_SETTINGS: &str = "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Postgres,
@@ -63,6 +66,7 @@ impl Service {
                 ("KAFKA_PORT", port.to_string()),
                 ("KAFKA_CONTROLLER_PORT", controller.to_string()),
                 ("KAFKA_EXTRA_LISTENERS", listeners.join(" ")),
+                ("KAFKA_EXTRA_SETTINGS", KAFKA_SETTINGS.to_owned()),
             ],
             pid: None,
         }

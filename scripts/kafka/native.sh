@@ -34,6 +34,7 @@ native_fetch() {
 # native_settings PORT CONTROLLER_PORT
 # KAFKA_EXTRA_LISTENERS holds further listeners, each as NAME:PORT:ADVERTISED_PORT, separated by spaces. A client that
 # comes in by one of them is told its advertised port, so a proxy can stand between the broker and that client.
+# KAFKA_EXTRA_SETTINGS holds further lines for the broker's settings.
 native_settings() {
     local extra name port advertised listeners="" advertisements="" protocols=""
     for extra in ${KAFKA_EXTRA_LISTENERS:-}; do
@@ -68,6 +69,7 @@ group.initial.rebalance.delay.ms=0
 num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
+${KAFKA_EXTRA_SETTINGS:-}
 CONF
 }
 
