@@ -149,6 +149,17 @@ pub struct KafkaConfig {
     )]
     pub reconnect_backoff_max_ms: u64,
 
+    /// Longest wait for the answer to a request, in milliseconds; after it the connection counts as dead and a new one is
+    /// made. Until then a connection that died without a word holds up whatever goes over it.
+    #[arg(
+        id = "kafka_socket_timeout_ms",
+        long = "kafka-socket-timeout-ms",
+        env = "KAFKA_SOCKET_TIMEOUT_MS",
+        value_name = "KAFKA_SOCKET_TIMEOUT_MS",
+        default_value_t = 10_000
+    )]
+    pub socket_timeout_ms: u64,
+
     /// What the names of this toolkit's metrics start with.
     #[arg(
         id = "kafka_metrics_prefix",
@@ -171,6 +182,7 @@ impl Default for KafkaConfig {
             sasl_password: None,
             ssl_ca_location: None,
             reconnect_backoff_max_ms: 500,
+            socket_timeout_ms: 10_000,
             metrics_prefix: "kafka_".to_owned(),
         }
     }
@@ -212,6 +224,11 @@ impl KafkaConfig {
             "KAFKA_RECONNECT_BACKOFF_MAX_MS",
             self.reconnect_backoff_max_ms,
             50..=60_000,
+        );
+        problems.range(
+            "KAFKA_SOCKET_TIMEOUT_MS",
+            self.socket_timeout_ms,
+            1_000..=300_000,
         );
         problems.unless(
             self.metrics_prefix
@@ -255,6 +272,7 @@ impl KafkaConfig {
                 self.reconnect_backoff_max_ms.to_string(),
             )
             .set("socket.connection.setup.timeout.ms", "5000")
+            .set("socket.timeout.ms", self.socket_timeout_ms.to_string())
             .set("socket.keepalive.enable", "true")
             .set("socket.nagle.disable", "true")
             .set("enable.metrics.push", "false");

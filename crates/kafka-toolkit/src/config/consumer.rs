@@ -325,7 +325,10 @@ impl ConsumerConfig {
     pub(crate) fn client(&self, kafka: &KafkaConfig) -> Result<ClientConfig, ConfigError> {
         self.check()?;
         let mut client = kafka.client()?;
+        // The broker holds an empty answer back on purpose, which must not look like a dead connection.
+        let socket_timeout_ms = kafka.socket_timeout_ms.max(self.fetch_wait_ms + 2_000);
         client
+            .set("socket.timeout.ms", socket_timeout_ms.to_string())
             .set("group.id", &self.group_id)
             .set("session.timeout.ms", self.session_timeout_ms.to_string())
             .set("heartbeat.interval.ms", self.heartbeat_ms.to_string())
