@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -32,6 +33,9 @@ const GROUP_TIME: Duration = Duration::from_millis(200);
 
 /// Longest pause between two tries while the database is away.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
+
+/// Time after which a look has lost its connection: one that has died without a word would keep it waiting for ever.
+const LOOK_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long a session is left alone whose figures could not be computed.
 const POSTPONE_FOR: Duration = Duration::from_secs(300);
@@ -96,7 +100,9 @@ impl Work {
         metrics::refresher_started();
         let mut backoff = None;
         loop {
-            let pause = match self.look().await {
+            let looked = timeout(LOOK_DEADLINE, self.look()).await;
+            let silent = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+            let pause = match looked.unwrap_or_else(silent) {
                 Ok(pause) => {
                     if backoff.take().is_some() {
                         info!("stored figures are refreshed again");

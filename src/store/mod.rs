@@ -23,7 +23,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, Connection, PgPool};
+use tokio::time::timeout;
 
 pub use self::progress::Progress;
 pub use self::stored::{Kinds, count_not_stored};
@@ -48,6 +49,9 @@ pub enum Purpose {
 
 /// Most time for bringing one group of sessions up to their facts; a group takes a tenth of a second as a rule.
 const REFRESH_TIMEOUT_MS: u64 = 30_000;
+
+/// Longest wait for what is still to come on a connection that is given back.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The name of the writing connections at the server, by which a refresher sees that writers are at work.
 const WRITER: &str = "analytics-ingestor write";
@@ -100,7 +104,21 @@ pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool,
         // A refresh may take its time, and a metric says how long it took.
         options = options.disable_statement_logging();
     }
-    Ok(PgPoolOptions::new()
+    let mut pool = PgPoolOptions::new();
+    if purpose != Purpose::Write {
+        // Whoever waits for an answer may give up, and the pool waits for it in their place before it uses the connection
+        // again. On one that has died without a word that would be for ever. Writers see to this by themselves, and the
+        // round trip would cost them.
+        pool = pool.after_release(|connection, _| {
+            Box::pin(async move {
+                match timeout(RELEASE_TIMEOUT, connection.ping()).await {
+                    Ok(pinged) => pinged.map(|()| true),
+                    Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+                }
+            })
+        });
+    }
+    Ok(pool
         .max_connections(connections_max)
         .acquire_timeout(Duration::from_millis(config.database_connect_timeout_ms))
         // A dead connection shows at its next use, where writes retry anyway; a ping each time would double the

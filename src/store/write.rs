@@ -171,6 +171,7 @@ impl EventWriter {
                 Err(_) => {
                     // The answer is still to come on this connection: nobody else may use it.
                     connection.close_on_drop();
+                    self.close_idle();
                     return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
                 }
             };
@@ -189,6 +190,16 @@ impl EventWriter {
                     return Err(error);
                 }
             }
+        }
+    }
+}
+
+impl EventWriter {
+    /// Whatever made one connection silent has most likely done so to those that wait beside it, and each of them would
+    /// cost a whole deadline to find out.
+    fn close_idle(&self) {
+        while let Some(mut idle) = self.pool.try_acquire() {
+            idle.close_on_drop();
         }
     }
 }
