@@ -65,8 +65,8 @@ small_disk() {
 export PROFILE="${PROFILE:-dev}"
 {
     require_postgres
-    build_programs
-    (cd "$PROJECT" && cargo build -p ingestor-chaos --profile "$PROFILE")
+    # At once, so that no crate is built twice with other features.
+    build_programs -p analytics-ingestor -p ingestor-chaos
 } >&2
 
 trap finish EXIT

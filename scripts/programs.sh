@@ -8,7 +8,8 @@ CONSUMER_PID="$LOCAL/consumer.pid"
 RUN_PID="$LOCAL/run.pid"
 LOGS="$LOCAL/logs"
 
-# Sets BIN to the folder of the built programs. PROFILE is release (default) or dev.
+# build_programs [argument of cargo build...]: sets BIN to the folder of the built programs. PROFILE is release (default)
+# or dev.
 build_programs() {
     local profile="${PROFILE:-release}" folder
     folder="$profile"
@@ -17,7 +18,7 @@ build_programs() {
     require_client_tools
     BIN="$(cd "$PROJECT" && cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/$folder"
     say "building (profile $profile)"
-    (cd "$PROJECT" && cargo build --bins --profile "$profile")
+    (cd "$PROJECT" && cargo build --bins --profile "$profile" "$@")
 }
 
 # Settings in .env count where the environment has none. Lines are taken literally, nothing in them is run.

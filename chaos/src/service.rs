@@ -17,6 +17,9 @@ const START_MAX: Duration = Duration::from_secs(120);
 /// A broker that was killed is only let in again once its former self is forgotten.
 const KAFKA_SETTINGS: &str = "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500";
 
+/// Started often, never busy.
+const KAFKA_JVM_OPTIONS: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Postgres,
@@ -67,6 +70,7 @@ impl Service {
                 ("KAFKA_CONTROLLER_PORT", controller.to_string()),
                 ("KAFKA_EXTRA_LISTENERS", listeners.join(" ")),
                 ("KAFKA_EXTRA_SETTINGS", KAFKA_SETTINGS.to_owned()),
+                ("KAFKA_JVM_OPTIONS", KAFKA_JVM_OPTIONS.to_owned()),
             ],
             pid: None,
         }
