@@ -60,6 +60,10 @@ impl Committer {
 
     /// Commits behind all others and waits for the answer, but not for ever. A commit that meets a rebalance at a bad
     /// moment is refused, and sent again: nobody else would do so once the work has ended.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is called where librdkafka waits for the end of a callback, and must not return before"
+    )]
     pub(super) fn commit_and_wait(
         &self,
         client: &Arc<GroupClient>,
