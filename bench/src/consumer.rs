@@ -27,10 +27,11 @@ const PAGES_BACK: i64 = 24;
 const CALM_RATE: f64 = 1_000.0;
 
 impl Setting {
-    async fn start_consumer(&self, topic: &str) -> anyhow::Result<Program> {
+    async fn start_consumer(&self, topic: &str, refresh: bool) -> anyhow::Result<Program> {
         let settings = [
             ("KAFKA_TOPIC", topic.to_owned()),
-            ("KAFKA_GROUP_ID", format!("of-{topic}")),
+            ("KAFKA_GROUP_ID", format!("of-{topic}-{refresh}")),
+            ("REFRESH_ENABLED", refresh.to_string()),
         ];
         let path = self.programs.path("consumer");
         self.programs
@@ -38,8 +39,8 @@ impl Setting {
             .await
     }
 
-    /// Fills a topic through the API, then lets a consumer drain it.
-    pub(crate) async fn drain(&self) -> anyhow::Result<Sample> {
+    /// Fills a topic through the API.
+    pub(crate) async fn backlog(&self) -> anyhow::Result<String> {
         let records = self.options.backlog();
         self.fresh_tables().await?;
         let topic = self.fresh_topic().await?;
@@ -56,14 +57,19 @@ impl Setting {
             filled.astray
         );
         server.stop().await?;
-        self.fresh_tables().await?;
+        Ok(topic)
+    }
 
+    /// Lets a consumer drain the topic from its beginning, with or without its refresher.
+    pub(crate) async fn drain(&self, topic: &str, refresh: bool) -> anyhow::Result<Sample> {
+        let records = self.options.backlog();
+        self.fresh_tables().await?;
         let started = Instant::now();
-        let consumer = self.start_consumer(&topic).await?;
+        let consumer = self.start_consumer(topic, refresh).await?;
         let meter = self.meter(Some(consumer.pid))?;
         let (mut first, mut last) = (None, (started, 0));
         while last.1 < records {
-            let stored = progress(&self.db, &topic).await?;
+            let stored = progress(&self.db, topic).await?;
             if stored > last.1 {
                 last = (Instant::now(), stored);
                 first.get_or_insert(last);
@@ -97,7 +103,7 @@ impl Setting {
         self.fresh_tables().await?;
         let topic = self.fresh_topic().await?;
         let server = self.start(Server::Kafka, &topic).await?;
-        let consumer = self.start_consumer(&topic).await?;
+        let consumer = self.start_consumer(&topic, true).await?;
         let (warm_up, measured) = (self.options.warm_up(), self.options.measured());
         let clients = Clients {
             connections: 64,

@@ -26,7 +26,10 @@ pub(crate) enum Figure {
     Store200By2,
     Bare200By2,
     Drain,
+    DrainAlone,
     BareWriter2,
+    LiveShare,
+    LiveOldest,
     StoredP99,
     StoredRawP99,
     HalfPeakP99,
@@ -70,7 +73,10 @@ impl Figure {
             Self::Store200By2 => "store, batches of 200, 2 writers",
             Self::Bare200By2 => "bare unnest, batches of 200, 2 writers",
             Self::Drain => "consumer on a backlog",
+            Self::DrainAlone => "consumer without the refresher",
             Self::BareWriter2 => "bare unnest writer, 2 connections",
+            Self::LiveShare => "refresher at 2,000/s over 100 sessions",
+            Self::LiveOldest => "longest that a session was behind then",
             Self::StoredP99 => "accepted to stored, p99, at 1,000/s",
             Self::StoredRawP99 => "raw producer's p99 at 1,000/s",
             Self::HalfPeakP99 => "Kafka, single event, p99 at half of the peak",
@@ -89,6 +95,8 @@ impl Figure {
             | Self::MemoryDirectLate
             | Self::MemoryKafkaEarly
             | Self::MemoryKafkaLate => "MiB",
+            Self::LiveShare => "of a core",
+            Self::LiveOldest => "s",
             _ => "/s",
         }
     }
@@ -106,7 +114,7 @@ enum Target {
 /// One line of the table: a figure against another of the same run.
 struct Ratio(Figure, Figure, Target);
 
-const RATIOS: [Ratio; 20] = {
+const RATIOS: [Ratio; 23] = {
     use Figure as F;
     use Target::{AtLeast, AtMost, Below, None};
     [
@@ -122,6 +130,9 @@ const RATIOS: [Ratio; 20] = {
         Ratio(F::Store200By1, F::Bare200By1, AtLeast(0.70)),
         Ratio(F::Store200By2, F::Bare200By2, AtLeast(0.70)),
         Ratio(F::Drain, F::BareWriter2, AtLeast(0.70)),
+        Ratio(F::Drain, F::DrainAlone, AtLeast(0.80)),
+        Ratio(F::LiveShare, F::LiveShare, Below(0.10)),
+        Ratio(F::LiveOldest, F::LiveOldest, Below(30.0)),
         Ratio(F::StoredP99, F::StoredRawP99, None),
         Ratio(F::HalfPeakP99, F::HalfPeakRawP99, AtMost(3.0)),
         Ratio(F::KafkaBatch, F::Kafka256, None),
@@ -220,7 +231,7 @@ pub(crate) fn ratios(runs: &[Run]) -> String {
                     String::new(),
                     String::new(),
                     String::new(),
-                    format!("below {most:.0} MiB"),
+                    format!("below {} {}", number(most), figure.unit()),
                     holds(value < most),
                 ];
                 lines.push(line);

@@ -36,6 +36,16 @@ pub(crate) struct Clients {
 
 impl Setting {
     pub(crate) async fn start(&self, server: Server, topic: &str) -> anyhow::Result<Program> {
+        self.start_with(server, topic, &[]).await
+    }
+
+    /// Starts it with further settings.
+    pub(crate) async fn start_with(
+        &self,
+        server: Server,
+        topic: &str,
+        more: &[(&'static str, String)],
+    ) -> anyhow::Result<Program> {
         let this;
         let (name, path, arguments): (_, _, &[&str]) = match server {
             Server::Direct => ("server-direct", self.programs.path("server"), &[]),
@@ -58,6 +68,7 @@ impl Setting {
                 INSERT_CONNECTIONS.to_string(),
             ));
         }
+        settings.extend_from_slice(more);
         self.programs
             .start(name, &path, arguments, "PORT", &settings)
             .await

@@ -10,6 +10,7 @@ mod cost;
 mod figure;
 mod http;
 mod intake;
+mod live;
 mod load;
 mod messages;
 mod options;
@@ -83,6 +84,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         measure_batches(&setting, &mut run).await?;
         measure_store(&setting, &mut run).await?;
         measure_consumer(&setting, &mut run).await?;
+        measure_live(&setting, &mut run).await?;
         measure_half_peak(&setting, &mut run).await?;
         runs.push(run);
     }
@@ -235,7 +237,9 @@ async fn measure_store(setting: &Setting, run: &mut Run) -> anyhow::Result<()> {
 
 async fn measure_consumer(setting: &Setting, run: &mut Run) -> anyhow::Result<()> {
     if setting.options.wants(Cell::Drain) {
-        note(run, Figure::Drain, setting.drain().await?);
+        let topic = setting.backlog().await?;
+        note(run, Figure::Drain, setting.drain(&topic, true).await?);
+        note(run, Figure::DrainAlone, setting.drain(&topic, false).await?);
         let extent = Extent::Rows(setting.options.backlog());
         note(
             run,
@@ -246,6 +250,15 @@ async fn measure_consumer(setting: &Setting, run: &mut Run) -> anyhow::Result<()
     if setting.options.wants(Cell::Stored) {
         note(run, Figure::StoredP99, setting.stored().await?);
         note(run, Figure::StoredRawP99, setting.raw_at_calm_rate().await?);
+    }
+    Ok(())
+}
+
+async fn measure_live(setting: &Setting, run: &mut Run) -> anyhow::Result<()> {
+    if setting.options.wants(Cell::Live) {
+        let (share, oldest) = setting.live().await?;
+        note(run, Figure::LiveShare, share);
+        note(run, Figure::LiveOldest, oldest);
     }
     Ok(())
 }

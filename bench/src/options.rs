@@ -20,8 +20,10 @@ pub(crate) enum Cell {
     DirectBatch,
     /// The store alone, in batches of 1,000 and of 200, with 1 and 2 writers, and the bare writer.
     Store,
-    /// The consumer on a backlog, and the bare writer with 2 connections.
+    /// The consumer on a backlog, with and without the refresher, and the bare writer with 2 connections.
     Drain,
+    /// The refresher while 2,000 answers a second come over 100 sessions.
+    Live,
     /// From acceptance to the row, at 1,000 events a second, and the raw producer at that rate.
     Stored,
     /// Single events in Kafka mode at half of the peak rate, and the raw producer at that rate.
@@ -53,7 +55,8 @@ pub(crate) struct Options {
     /// Records in the backlog that the consumer drains.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) backlog: u64,
-    /// Answers in the larger of the two databases that reading is measured on; the other has a hundredth.
+    /// Answers in the larger of the two databases that reading is measured on; the other has a hundredth, and both have
+    /// 100,000 at least.
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) answers: u64,
     /// The database, which is emptied; its role must be a superuser.
@@ -101,6 +104,11 @@ impl Options {
 
     pub(crate) fn warm_up(&self) -> Duration {
         Duration::from_secs(if self.quick { 1 } else { 2 })
+    }
+
+    /// How long the live stream is watched: several times what a session may be behind.
+    pub(crate) fn live_time(&self) -> Duration {
+        Duration::from_secs(if self.quick { 25 } else { 75 })
     }
 
     /// Rows that a writer of the store writes.

@@ -17,6 +17,8 @@ use self::school::School;
 /// Requests of each report to each school, and those before them that do not count.
 const REQUESTS: usize = 200;
 const WARM_UP: usize = 20;
+/// Answers in a school of one quiz, the least that there is.
+const SMALLEST: u64 = 100_000;
 /// Runs of a raw statement, and of a query over everything.
 const RAW_RUNS: usize = 15;
 const QUERY_RUNS: usize = 5;
@@ -87,8 +89,9 @@ fn verdict(ratio: f64, at_most: f64) -> String {
 
 /// Measures and returns the tables.
 pub(crate) async fn measure(setting: &Setting) -> anyhow::Result<String> {
-    let small = School::open(setting, setting.options.answers / 100).await?;
-    let large = School::open(setting, setting.options.answers).await?;
+    let answers = setting.options.answers.max(SMALLEST);
+    let small = School::open(setting, (answers / 100).max(SMALLEST)).await?;
+    let large = School::open(setting, answers).await?;
     let servers = [small.serve(setting).await?, large.serve(setting).await?];
     let mut readers = [
         Reader::open(servers[0].port, &setting.reader).await?,
@@ -111,7 +114,7 @@ pub(crate) async fn measure(setting: &Setting) -> anyhow::Result<String> {
     let _ = writeln!(
         text,
         "audit of {} answers: {:.0} s, {:.0} MiB at most",
-        setting.options.answers,
+        answers,
         audit.took.as_secs_f64(),
         audit.memory_mib
     );
