@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
+static PIECE: [u8; 1024 * 1024] = [0; 1024 * 1024];
 /// No disk that is meant to be filled is as large.
 const BYTES_MAX: usize = 4 << 30;
 
@@ -24,6 +24,7 @@ impl Ballast {
         let mut written = 0;
         while written < BYTES_MAX {
             match file.write(&PIECE) {
+                // The last piece is cut to what there is room for.
                 Ok(bytes) => written += bytes,
                 Err(error) if error.kind() == ErrorKind::StorageFull => return Ok(ballast),
                 Err(error) => return Err(error),

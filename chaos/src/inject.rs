@@ -25,6 +25,7 @@ pub(crate) async fn inject(stage: &Arc<Stage>, plan: &Plan) {
         let rng = Rng::with_seed(plan.seed ^ fault.at.as_millis() as u64);
         faults.spawn(async move {
             sleep(fault.at.saturating_sub(stage.began.elapsed())).await;
+            let _turn = stage.turn_of(&fault.targets()).await;
             if let Err(error) = carry_out(&stage, &fault, rng).await {
                 stage.wrong(format!("{}: {error:#}", fault.kind.name()));
             }

@@ -293,6 +293,20 @@ enum Resource {
 }
 
 impl Fault {
+    /// The processes that it hurts, in one order.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        let mut targets: Vec<Target> = self
+            .resources()
+            .into_iter()
+            .filter_map(|resource| match resource {
+                Resource::Process(target) => Some(target),
+                _ => None,
+            })
+            .collect();
+        targets.sort_unstable();
+        targets
+    }
+
     fn resources(&self) -> Vec<Resource> {
         match self.action {
             Action::Kill(target)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::plan::{Mode, Target};
 use crate::program::{self, Program};
@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     /// Whether poison is due.
     pub(crate) poison: std::sync::atomic::AtomicBool,
     pub(crate) began: Instant,
+    /// Whose turn it is to hurt a process: a fault may take longer than it was planned to.
+    turns: BTreeMap<Target, Mutex<()>>,
     notes: Lock<Notes>,
 }
 
@@ -72,6 +74,11 @@ impl Stage {
             clock_s: AtomicI64::new(0),
             poison: false.into(),
             began: Instant::now(),
+            turns: [Target::Server, Target::Database, Target::Broker]
+                .into_iter()
+                .chain((0..CONSUMERS).map(Target::Consumer))
+                .map(|target| (target, Mutex::default()))
+                .collect(),
             notes: Lock::default(),
         })
     }
@@ -91,6 +98,15 @@ impl Stage {
     pub(crate) fn notes(&self) -> Notes {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         notes.clone()
+    }
+
+    /// Waits until nobody else hurts these processes; targets come in one order.
+    pub(crate) async fn turn_of(&self, targets: &[Target]) -> Vec<MutexGuard<'_, ()>> {
+        let mut turns = Vec::new();
+        for turn in targets.iter().filter_map(|target| self.turns.get(target)) {
+            turns.push(turn.lock().await);
+        }
+        turns
     }
 
     /// The program behind a target that is one.
