@@ -41,10 +41,10 @@ pub(super) fn classify(error: &sqlx::Error) -> Failure {
 pub(super) fn is_broken_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
-        // 57P01..57P03: the server is shutting down, crashed, or is starting.
+        // 57P01, 57P02: the server is shutting down, or crashed; 25P03: this process slept inside a transaction.
         sqlx::Error::Database(error) => error
             .code()
-            .is_some_and(|code| code == "57P01" || code == "57P02"),
+            .is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "25P03")),
         _ => false,
     }
 }

@@ -88,6 +88,11 @@ pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool,
     let options: PgConnectOptions = config.database_url.expose_secret().parse()?;
     let mut options = options.application_name(name).options([
         ("statement_timeout", statement_timeout_ms.to_string()),
+        // A process that is frozen inside a transaction must not hold its locks for longer than a statement may.
+        (
+            "idle_in_transaction_session_timeout",
+            statement_timeout_ms.to_string(),
+        ),
         ("synchronous_commit", synchronous_commit.to_owned()),
         // Short statements over indexes: compiling them costs more than it saves.
         ("jit", "off".to_owned()),

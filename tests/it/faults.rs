@@ -2,13 +2,16 @@
 //! at once.
 
 mod database_away;
+mod fencing;
 mod kafka_away;
 mod killed_consumer;
 mod long_outage;
 mod nothing_there;
 mod overload;
 mod poison;
+mod rebalances;
 mod replay;
+mod rolling_consumers;
 mod rolling_restart;
 mod stopping;
 mod stuck;
@@ -26,6 +29,12 @@ async fn stored(db: &TestDb) -> BTreeSet<Uuid> {
         .await
         .unwrap();
     ids.into_iter().collect()
+}
+
+/// How many answers there are; each is one event, so more than events would be doubles.
+async fn rows(db: &TestDb) -> usize {
+    let rows = db.number("SELECT count(*) FROM answers WHERE tenant_id = 1");
+    rows.await.try_into().unwrap()
 }
 
 /// Whether every acknowledged event is there; says how many are not.

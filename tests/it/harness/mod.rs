@@ -14,6 +14,7 @@ pub(crate) mod program;
 pub(crate) mod rows;
 pub(crate) mod samples;
 pub(crate) mod stand;
+pub(crate) mod stream;
 pub(crate) mod topic;
 pub(crate) mod wait;
 

@@ -59,7 +59,6 @@ impl Launch {
         .with("KAFKA_GROUP_ID", &topics.group)
         // The broker forgets a killed member after this time; less is not allowed.
         .with("KAFKA_SESSION_TIMEOUT_MS", "6000")
-        .with("KAFKA_HEARTBEAT_MS", "500")
     }
 
     fn new(program: &str, port_variable: &'static str, database_url: &str) -> Self {

@@ -6,8 +6,8 @@ use analytics_ingestor::consumer::EventHandler;
 use analytics_ingestor::store::EventWriter;
 use kafka_toolkit::inspect::Located;
 use kafka_toolkit::{
-    Consumer, ConsumerConfig, DeadLetterWriter, Inspector, KafkaConfig, Message, Producer,
-    ProducerConfig, RunError, TopicRegistry, TopicSpec,
+    Consumer, ConsumerConfig, DeadLetterWriter, Handler, Health, Inspector, KafkaConfig, Message,
+    Producer, ProducerConfig, RunError, TopicRegistry, TopicSpec,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,7 +33,13 @@ impl Topics {
     /// On the broker of `KAFKA_BROKERS`.
     pub(crate) async fn new() -> Self {
         let kafka = KafkaConfig::from_env().expect("KAFKA_BROKERS is a list of host:port");
-        Self::on(kafka).await
+        Self::on(kafka, PARTITIONS).await
+    }
+
+    /// Of events with so many partitions.
+    pub(crate) async fn with_partitions(partitions: i32) -> Self {
+        let kafka = KafkaConfig::from_env().expect("KAFKA_BROKERS is a list of host:port");
+        Self::on(kafka, partitions).await
     }
 
     /// On a broker of the test's own.
@@ -42,10 +48,10 @@ impl Topics {
             brokers: vec![brokers.to_owned()],
             ..KafkaConfig::default()
         };
-        Self::on(kafka).await
+        Self::on(kafka, PARTITIONS).await
     }
 
-    async fn on(kafka: KafkaConfig) -> Self {
+    async fn on(kafka: KafkaConfig, partitions: i32) -> Self {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let topics = Self {
             events: format!("it-{id}"),
@@ -56,7 +62,7 @@ impl Topics {
         let registry = TopicRegistry::connect(&topics.kafka, Duration::from_secs(10))
             .expect("the registry needs no broker yet");
         let specs = [
-            TopicSpec::new(&topics.events, PARTITIONS),
+            TopicSpec::new(&topics.events, partitions),
             TopicSpec::new(&topics.dead_letters, 1),
         ];
         if let Err(error) = registry.ensure(&specs).await {
@@ -230,8 +236,16 @@ fn texts(texts: &[String]) -> Vec<u8> {
     list
 }
 
+/// The handler that `consumer` has.
+pub(crate) fn event_handler(topics: &Topics, database_url: &str) -> EventHandler {
+    let pool = write_pool(database_url, 4);
+    let writer = EventWriter::new(pool, Duration::from_secs(20), "consumer");
+    EventHandler::new(writer, &topics.group)
+}
+
 /// The consumer at work, put together as `consumer` does it.
 pub(crate) struct Running {
+    health: Health,
     stop: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,
 }
@@ -244,6 +258,11 @@ impl Drop for Running {
 
 impl Running {
     pub(crate) fn start(topics: &Topics, database_url: &str) -> Self {
+        Self::handling(topics, event_handler(topics, database_url))
+    }
+
+    /// With something around the handler that `consumer` has.
+    pub(crate) fn handling(topics: &Topics, handler: impl Handler) -> Self {
         let config = ConsumerConfig {
             group_id: topics.group.clone(),
             session_timeout_ms: 6_000,
@@ -253,12 +272,6 @@ impl Running {
             commit_interval_ms: 50,
             ..ConsumerConfig::default()
         };
-        let writer = EventWriter::new(
-            write_pool(database_url, 4),
-            Duration::from_secs(20),
-            "consumer",
-        );
-        let handler = EventHandler::new(writer, &topics.group);
         let dead_letters = DeadLetterWriter::new(topics.producer(), &topics.dead_letters);
         let consumer = Consumer::new(
             &topics.kafka,
@@ -268,9 +281,15 @@ impl Running {
             handler,
         )
         .expect("the settings can be used");
+        let health = consumer.health();
         let stop = CancellationToken::new();
         let task = tokio::spawn(consumer.run(stop.clone()));
-        Self { stop, task }
+        Self { health, stop, task }
+    }
+
+    /// How many partitions it has.
+    pub(crate) fn partitions(&self) -> usize {
+        self.health.snapshot().partitions.len()
     }
 
     /// Stops as SIGTERM does.

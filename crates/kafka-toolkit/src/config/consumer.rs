@@ -34,13 +34,14 @@ pub struct ConsumerConfig {
     )]
     pub session_timeout_ms: u64,
 
-    /// Pause between two signs of life to the group, in milliseconds.
+    /// Pause between two signs of life to the group, in milliseconds. By their answers a member learns that others come or
+    /// go, so partitions wait about that long when they are handed over.
     #[arg(
         id = "kafka_heartbeat_ms",
         long = "kafka-heartbeat-ms",
         env = "KAFKA_HEARTBEAT_MS",
         value_name = "KAFKA_HEARTBEAT_MS",
-        default_value_t = 3000
+        default_value_t = 500
     )]
     pub heartbeat_ms: u64,
 
@@ -190,7 +191,7 @@ impl Default for ConsumerConfig {
         Self {
             group_id: String::new(),
             session_timeout_ms: 10_000,
-            heartbeat_ms: 3000,
+            heartbeat_ms: 500,
             fetch_wait_ms: 100,
             prefetch_kbytes_max: 16_384,
             batch_records_max: 1000,

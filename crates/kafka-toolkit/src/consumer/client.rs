@@ -17,6 +17,8 @@ pub(super) type GroupClient = BaseConsumer<GroupContext>;
 pub(super) trait Assignments: Send + Sync {
     fn assigned(&self, client: &Arc<GroupClient>, partitions: Vec<TopicPartition>);
     fn revoked(&self, client: &Arc<GroupClient>, partitions: &[TopicPartition], lost: bool);
+    /// The assignment is as it was told; fetching goes on.
+    fn settled(&self, client: &Arc<GroupClient>);
 }
 
 /// What librdkafka calls back for one consumer.
@@ -67,6 +69,12 @@ impl ConsumerContext for GroupContext {
                 self.assignments.revoked(&client, &partitions(list), lost);
             }
             Rebalance::Error(error) => tracing::warn!(%error, "a rebalance failed"),
+        }
+    }
+
+    fn post_rebalance(&self, _: &GroupClient, _: &Rebalance<'_>) {
+        if let Some(client) = self.client.get().and_then(Weak::upgrade) {
+            self.assignments.settled(&client);
         }
     }
 }

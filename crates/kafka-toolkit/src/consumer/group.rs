@@ -15,6 +15,7 @@ use super::client::{Assignments, GroupClient};
 use super::commit::Committer;
 use super::resolve::Resolver;
 use super::source::{Limits, Source};
+use super::wake::wake;
 use super::worker::Worker;
 use super::{Handler, RunError};
 use crate::config::ConsumerConfig;
@@ -204,6 +205,10 @@ impl<H: Handler> Assignments for Supervisor<H> {
                 .partition_gone(&partition.topic, partition.partition);
         }
         self.metrics.assigned.set(self.board.len() as f64);
+    }
+
+    fn settled(&self, client: &Arc<GroupClient>) {
+        wake(client, self.partitions());
     }
 }
 

@@ -15,6 +15,7 @@ mod group;
 mod handler;
 mod resolve;
 mod source;
+mod wake;
 mod worker;
 
 pub use board::{Health, HealthSnapshot, PartitionHealth};

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kafka_toolkit::{Batch, ConsumerConfig, Handler, Outcome};
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::harness::{Running, Seen, Stage, message, until};
@@ -145,6 +146,100 @@ async fn members_that_stop_in_the_middle_of_a_rebalance_still_commit_what_they_h
         member.stop().await;
     }
     assert_eq!(stage.committed_sum().await, sent.len() as i64);
+    assert_each_was_handled_once(&seen, &sent);
+}
+
+/// Notes for its member and for all, and holds its batches while the gate is shut.
+struct Gated {
+    own: Seen,
+    all: Seen,
+    gate: watch::Receiver<bool>,
+    held: Arc<AtomicUsize>,
+}
+
+impl Handler for Gated {
+    async fn handle(&self, batch: &Batch) -> Vec<Outcome> {
+        for seen in [&self.own, &self.all] {
+            let noted = batch.records().iter().cloned();
+            seen.all()
+                .extend(noted.map(|record| (batch.partition(), record)));
+        }
+        self.held.fetch_add(1, Ordering::SeqCst);
+        let mut gate = self.gate.clone();
+        gate.wait_for(|open| *open).await.unwrap();
+        self.held.fetch_sub(1, Ordering::SeqCst);
+        vec![Outcome::Done; batch.len()]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_one_member_is_draining_the_partitions_of_the_others_go_on() {
+    let stage = Arc::new(Stage::with_partitions(6).await);
+    let sending = Sending::start(&stage);
+    let (open, always) = (watch::Sender::new(true), watch::Sender::new(true));
+    let (seen, held) = (Seen::default(), Arc::<AtomicUsize>::default());
+    let join = |own: &Seen, gate: &watch::Sender<bool>| {
+        let gated = Gated {
+            own: own.clone(),
+            all: seen.clone(),
+            gate: gate.subscribe(),
+            held: Arc::clone(&held),
+        };
+        stage.start_with(&patient(&stage), gated)
+    };
+    let [of_first, of_second, of_third] = [(); 3].map(|()| Seen::default());
+    let first = join(&of_first, &always);
+    let second = join(&of_second, &open);
+    until("they share", async || {
+        assigned(&first) == 3 && assigned(&second) == 3
+    })
+    .await;
+
+    open.send_replace(false);
+    until("the second is held everywhere", async || {
+        held.load(Ordering::SeqCst) >= 3
+    })
+    .await;
+    let third = join(&of_third, &always);
+    until("the first has given one up", async || assigned(&first) == 2).await;
+    let kept: Vec<i32> = first
+        .health()
+        .partitions
+        .iter()
+        .map(|health| health.partition.partition)
+        .collect();
+    let count = |partition: i32| {
+        of_first
+            .all()
+            .iter()
+            .filter(|(p, _)| *p == partition)
+            .count()
+    };
+    let so_far: Vec<usize> = kept.iter().map(|partition| count(*partition)).collect();
+    until("those that it keeps go on", async || {
+        let mut pairs = kept.iter().zip(&so_far);
+        pairs.all(|(partition, so_far)| count(*partition) > so_far + 50)
+    })
+    .await;
+    assert_eq!(of_third.count(), 0, "the rebalance is still under way");
+
+    open.send_replace(true);
+    until("the three share", async || {
+        [&first, &second, &third].map(assigned) == [2, 2, 2]
+    })
+    .await;
+    until("the third works", async || of_third.count() > 100).await;
+    let of_others = [&of_second, &of_third];
+    let taken = of_others.map(|seen| {
+        let all = seen.all();
+        all.iter().any(|(partition, _)| kept.contains(partition))
+    });
+    assert_eq!(taken, [false, false], "nobody else has had them");
+    let sent = sending.stop().await;
+    until("all are handled", async || seen.times().len() == sent.len()).await;
+    for member in [first, second, third] {
+        member.stop().await;
+    }
     assert_each_was_handled_once(&seen, &sent);
 }
 
