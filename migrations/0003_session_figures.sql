@@ -208,6 +208,17 @@ CREATE INDEX stored_session_students_by_student ON stored_session_students (tena
 CREATE INDEX stored_session_students_by_quiz ON stored_session_students (tenant_id, quiz_id);
 CREATE INDEX stored_session_students_by_classroom ON stored_session_students (tenant_id, classroom_id, started_at);
 
+-- Always true, and said to be costly, so that two sets are never compared pair by pair: the planner believes that to be
+-- cheap while nothing is stale, and the plan of a statement that stays prepared over such a night took 1.6 ms more in the
+-- morning for each session behind, instead of 0.6. Only called for pairs whose keys are equal.
+CREATE FUNCTION paired_by_key(one uuid, other uuid) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 100
+AS $$
+BEGIN
+    RETURN true;
+END
+$$;
+
 -- OFFSET 0 keeps the planner from pulling a LATERAL part up, where the session's key would no longer reach the facts.
 -- So does ORDER BY, which besides lets a filter on question or student through: with 1,000 stale sessions the figures
 -- of one question take 0.16 s instead of 1.2 s.
@@ -223,7 +234,8 @@ UNION ALL
 SELECT *
 FROM stored_session_figures r
 WHERE EXISTS (SELECT FROM stale_sessions)
-  AND NOT EXISTS (SELECT FROM stale_sessions z WHERE (z.tenant_id, z.session_id) = (r.tenant_id, r.session_id))
+  AND NOT EXISTS (SELECT FROM stale_sessions z WHERE (z.tenant_id, z.session_id) = (r.tenant_id, r.session_id)
+                    AND paired_by_key(z.session_id, r.session_id))
 UNION ALL
 SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, c.*
 FROM stale_sessions z
@@ -240,7 +252,8 @@ UNION ALL
 SELECT *
 FROM stored_session_questions r
 WHERE EXISTS (SELECT FROM stale_sessions)
-  AND NOT EXISTS (SELECT FROM stale_sessions z WHERE (z.tenant_id, z.session_id) = (r.tenant_id, r.session_id))
+  AND NOT EXISTS (SELECT FROM stale_sessions z WHERE (z.tenant_id, z.session_id) = (r.tenant_id, r.session_id)
+                    AND paired_by_key(z.session_id, r.session_id))
 UNION ALL
 SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, c.*
 FROM stale_sessions z
@@ -257,7 +270,8 @@ UNION ALL
 SELECT *
 FROM stored_session_students r
 WHERE EXISTS (SELECT FROM stale_sessions)
-  AND NOT EXISTS (SELECT FROM stale_sessions z WHERE (z.tenant_id, z.session_id) = (r.tenant_id, r.session_id))
+  AND NOT EXISTS (SELECT FROM stale_sessions z WHERE (z.tenant_id, z.session_id) = (r.tenant_id, r.session_id)
+                    AND paired_by_key(z.session_id, r.session_id))
 UNION ALL
 SELECT s.quiz_id, s.classroom_id, s.started_at, s.ended_at, c.*
 FROM stale_sessions z
