@@ -32,6 +32,8 @@ const DUPLICATE: &str = "ingestor_events_duplicate_total";
 const WRITE_SECONDS: &str = "ingestor_store_write_seconds";
 const WRITE_EVENTS: &str = "ingestor_store_write_batch_events";
 const DIRECT_WAITING: &str = "ingestor_direct_queue_events";
+const WRITE_RETRIES: &str = "ingestor_store_write_retries_total";
+const BUILD: &str = "ingestor_build_info";
 const FRESHNESS: &str = "ingestor_event_freshness_seconds";
 const COMPLETENESS: &str = "ingestor_completeness_records";
 const COMPLETENESS_MINUTE: &str = "ingestor_completeness_minute_records";
@@ -76,7 +78,7 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         BREAKER_TRANSITIONS,
-        "Changes of the Kafka circuit breaker, by the state entered."
+        "Changes of the Kafka circuit breaker, by the state left and the one entered."
     );
     describe_counter!(STORED, "Events that became new rows, by who wrote them.");
     describe_counter!(
@@ -93,11 +95,16 @@ pub(crate) fn describe() {
         DIRECT_WAITING,
         "Events waiting for or in a transaction of the direct path."
     );
+    describe_counter!(
+        WRITE_RETRIES,
+        "Write transactions begun again: after a conflict with another one, or on a new connection."
+    );
     describe_histogram!(
         FRESHNESS,
         Unit::Seconds,
-        "Time from an event's acceptance to its row."
+        "Time from an event's acceptance by the server to its row, by who wrote it; copies are not counted."
     );
+    describe_gauge!(BUILD, "Always 1; the label is the version that runs.");
     describe_gauge!(
         COMPLETENESS,
         "Records that the topic still holds, by what became of them; missing and expired ones are lost to the group."
@@ -187,6 +194,18 @@ pub(crate) fn describe() {
         TOKEN_CHECKS,
         "Token checks, by whether the cache knew the token."
     );
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// A way in for events by these paths is open; from now on their counters can be told from missing ones.
+pub(crate) fn ingest_started(modes: &[&'static str], fallback_reasons: &[&'static str]) {
+    for mode in modes {
+        event_accepted(mode, 0);
+    }
+    for reason in fallback_reasons {
+        kafka_fallback(reason, 0);
+    }
+    counter!(UNAVAILABLE).increment(0);
 }
 
 /// The path that made an event durable.
@@ -209,12 +228,16 @@ pub(crate) fn kafka_fallback(reason: &'static str, events: u64) {
     counter!(FALLBACK, "reason" => reason).increment(events);
 }
 
-/// The circuit breaker changed its state.
-pub(crate) fn breaker_entered(state: &'static str, all_states: &[&'static str]) {
+/// The circuit breaker is in this state.
+pub(crate) fn breaker_is(state: &'static str, all_states: &[&'static str]) {
     for name in all_states {
         gauge!(BREAKER, "state" => *name).set(if *name == state { 1.0 } else { 0.0 });
     }
-    counter!(BREAKER_TRANSITIONS, "state" => state).increment(1);
+}
+
+/// The circuit breaker changed its state so often: 0 makes a change known before it happens.
+pub(crate) fn breaker_changed(from: &'static str, to: &'static str, times: u64) {
+    counter!(BREAKER_TRANSITIONS, "from" => from, "to" => to).increment(times);
 }
 
 /// A write transaction ended well.
@@ -234,9 +257,23 @@ pub(crate) fn batch_written(
     histogram!(WRITE_EVENTS, "writer" => writer).record((stored + duplicates) as f64);
 }
 
+/// A writer begins; from now on its counters can be told from missing ones.
+pub(crate) fn writer_started(writer: &'static str) {
+    counter!(STORED, "writer" => writer).increment(0);
+    counter!(DUPLICATE, "writer" => writer).increment(0);
+    for reason in ["conflict", "connection"] {
+        write_retried(writer, reason, 0);
+    }
+}
+
+/// A write transaction is begun again so often.
+pub(crate) fn write_retried(writer: &'static str, reason: &'static str, times: u64) {
+    counter!(WRITE_RETRIES, "writer" => writer, "reason" => reason).increment(times);
+}
+
 /// Events got their rows this long after they were accepted.
-pub(crate) fn events_fresh(ages: impl Iterator<Item = time::Duration>) {
-    let freshness = histogram!(FRESHNESS);
+pub(crate) fn events_fresh(writer: &'static str, ages: impl Iterator<Item = time::Duration>) {
+    let freshness = histogram!(FRESHNESS, "writer" => writer);
     ages.for_each(|age| freshness.record(age.as_seconds_f64().max(0.0)));
 }
 

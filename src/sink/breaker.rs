@@ -33,6 +33,19 @@ impl BreakerState {
     }
 
     const NAMES: [&'static str; 3] = ["closed", "open", "half_open"];
+
+    /// Every change that there can be.
+    const CHANGES: [(Self, Self); 4] = [
+        (Self::Closed, Self::Open),
+        (Self::Open, Self::HalfOpen),
+        (Self::HalfOpen, Self::Closed),
+        (Self::HalfOpen, Self::Open),
+    ];
+
+    fn record_change_to(self, to: Self) {
+        metrics::breaker_is(to.name(), &Self::NAMES);
+        metrics::breaker_changed(self.name(), to.name(), 1);
+    }
 }
 
 /// A circuit breaker; cheap to clone.
@@ -68,7 +81,10 @@ impl State {
 impl Breaker {
     /// Opens after `failures_to_open` failures in a row and stays open for `open_for`.
     pub fn new(failures_to_open: u32, open_for: Duration) -> Self {
-        metrics::breaker_entered(BreakerState::Closed.name(), &BreakerState::NAMES);
+        metrics::breaker_is(BreakerState::Closed.name(), &BreakerState::NAMES);
+        for (from, to) in BreakerState::CHANGES {
+            metrics::breaker_changed(from.name(), to.name(), 0);
+        }
         let state = Mutex::new(State::Closed {
             failures: 0,
             generation: 0,
@@ -92,7 +108,7 @@ impl Breaker {
                 probing: false,
                 generation,
             };
-            metrics::breaker_entered(BreakerState::HalfOpen.name(), &BreakerState::NAMES);
+            BreakerState::Open.record_change_to(BreakerState::HalfOpen);
         }
         let generation = state.generation();
         let is_probe = match &mut *state {
@@ -157,7 +173,7 @@ impl Permit {
                     failures: 0,
                     generation: *generation + 1,
                 };
-                metrics::breaker_entered(BreakerState::Closed.name(), &BreakerState::NAMES);
+                BreakerState::HalfOpen.record_change_to(BreakerState::Closed);
                 info!("Kafka acknowledges again: events go by way of Kafka");
             }
             // The verdict of an earlier time says nothing about now.
@@ -169,7 +185,7 @@ impl Permit {
     pub fn fail(self) {
         let mut state = self.inner.lock();
         let next_generation = self.generation + 1;
-        match &mut *state {
+        let left = match &mut *state {
             State::Closed {
                 failures,
                 generation,
@@ -182,15 +198,16 @@ impl Permit {
                     open_ms = self.inner.open_for.as_millis(),
                     "Kafka does not acknowledge: events go direct"
                 );
+                BreakerState::Closed
             }
-            State::HalfOpen { .. } if self.is_probe => {}
+            State::HalfOpen { .. } if self.is_probe => BreakerState::HalfOpen,
             _ => return,
-        }
+        };
         *state = State::Open {
             since: Instant::now(),
             generation: next_generation,
         };
-        metrics::breaker_entered(BreakerState::Open.name(), &BreakerState::NAMES);
+        left.record_change_to(BreakerState::Open);
     }
 }
 

@@ -10,6 +10,9 @@ use super::{Accepted, Breaker, BreakerState, DirectPath, KafkaPath, Mode, Outcom
 use crate::event::Event;
 use crate::metrics;
 
+/// Why events went direct without Kafka having been asked.
+const BREAKER_OPEN: &str = "breaker_open";
+
 /// Both stores, or PostgreSQL alone; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Stores {
@@ -19,6 +22,11 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) fn new(direct: DirectPath, kafka: Option<(KafkaPath, Breaker)>) -> Self {
+        metrics::ingest_started(&[Mode::Direct.name()], &[]);
+        if kafka.is_some() {
+            metrics::ingest_started(&[Mode::Kafka.name()], &[BREAKER_OPEN]);
+            metrics::ingest_started(&[], &SendError::NAMES);
+        }
         Self { direct, kafka }
     }
 
@@ -42,7 +50,7 @@ impl Stores {
             return self.direct.write(events).await;
         };
         let Some(permit) = breaker.permit() else {
-            metrics::kafka_fallback("breaker_open", events.len() as u64);
+            metrics::kafka_fallback(BREAKER_OPEN, events.len() as u64);
             let outcomes = self.direct.write(events).await;
             return outcomes
                 .into_iter()

@@ -61,6 +61,7 @@ impl EventWriter {
     /// Writes through `pool`; a transaction that takes longer than `deadline` counts as unavailable. `name` says in
     /// the metrics who writes.
     pub fn new(pool: PgPool, deadline: Duration, name: &'static str) -> Self {
+        metrics::writer_started(name);
         Self {
             pool,
             deadline,
@@ -138,7 +139,7 @@ impl EventWriter {
             .iter()
             .zip(outcomes)
             .filter(|(_, outcome)| is_stored(outcome));
-        metrics::events_fresh(fresh.map(|(event, _)| now - event.received_at));
+        metrics::events_fresh(self.name, fresh.map(|(event, _)| now - event.received_at));
         let duplicates = outcomes
             .iter()
             .filter(|outcome| **outcome == WriteOutcome::Duplicate)
@@ -158,7 +159,10 @@ impl EventWriter {
             tries += 1;
             let mut connection = match self.pool.acquire().await {
                 Ok(connection) => connection,
-                Err(error) if is_broken_connection(&error) && tries == 1 => continue,
+                Err(error) if is_broken_connection(&error) && tries == 1 => {
+                    metrics::write_retried(self.name, "connection", 1);
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             let writing = write_once(&mut connection, events, &columns, advance);
@@ -177,10 +181,12 @@ impl EventWriter {
             };
             match classify(&error) {
                 Failure::Conflict if tries < CONFLICT_TRIES_MAX => {
+                    metrics::write_retried(self.name, "conflict", 1);
                     warn!(error = %error, tries, "a write stood in another transaction's way; trying again");
                 }
                 // The pool does not know that the server was restarted until it uses its connections.
                 _ if is_broken_connection(&error) && tries == 1 => {
+                    metrics::write_retried(self.name, "connection", 1);
                     connection.close_on_drop();
                 }
                 _ => {

@@ -127,6 +127,159 @@ async fn every_metric_has_the_prefix_and_events_are_counted_by_mode_and_fault() 
     }
 }
 
+/// What a little workload leaves on the pages of server and consumer, to the last event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_counters_of_a_known_workload_are_exact() {
+    let (db, topics) = (TestDb::new().await, Topics::new().await);
+    let server = Launch::server(&db.url())
+        .on(&topics)
+        .with("KAFKA_ENABLED", "true")
+        .with("KAFKA_PRODUCE_DEADLINE_MS", "20000")
+        .with("REFRESH_ENABLED", "false")
+        .start()
+        .await;
+    let consumer = Launch::consumer(&db.url(), &topics)
+        .with("COMPLETENESS_INTERVAL_MS", "200")
+        .with("REFRESH_ENABLED", "false")
+        .start()
+        .await;
+    let fresh = Samples::of(server.client()).await;
+    for zero in [
+        r#"ingestor_events_accepted_total{mode="direct"}"#,
+        r#"ingestor_events_accepted_total{mode="kafka"}"#,
+        "ingestor_events_unavailable_total",
+        r#"ingestor_kafka_fallback_total{reason="breaker_open"}"#,
+        r#"ingestor_kafka_fallback_total{reason="deadline"}"#,
+        r#"ingestor_kafka_fallback_total{reason="queue_full"}"#,
+        r#"ingestor_kafka_breaker_transitions_total{from="closed",to="open"}"#,
+        r#"ingestor_kafka_breaker_transitions_total{from="open",to="half_open"}"#,
+        r#"ingestor_kafka_breaker_transitions_total{from="half_open",to="closed"}"#,
+        r#"ingestor_kafka_breaker_transitions_total{from="half_open",to="open"}"#,
+        r#"ingestor_events_stored_total{writer="direct"}"#,
+        r#"ingestor_store_write_retries_total{writer="direct",reason="conflict"}"#,
+    ] {
+        assert_eq!(fresh.value(zero), 0.0, "{zero}");
+    }
+
+    // Eleven events of which one is posted twice; one that is none; two records that are no events.
+    let repeated = an_answer().json();
+    for _ in 0..2 {
+        let body = server.client().post_event(repeated.clone()).await;
+        assert_eq!(body.expect(201)["mode"], "kafka");
+    }
+    let batch = (0..10).map(|_| an_answer().json());
+    let body = server.client().post_batch(batch).await.expect(201);
+    assert_eq!(body["mode"], "kafka");
+    server
+        .client()
+        .post_event(an_answer().without("answer"))
+        .await
+        .expect(400);
+    topics.produce("one", "no event").await;
+    topics.produce("two", "no event").await;
+    topics.drained(PATIENCE).await;
+
+    let of_server = Samples::of(server.client()).await;
+    for (name, expected) in [
+        (r#"ingestor_events_accepted_total{mode="kafka"}"#, 12.0),
+        (r#"ingestor_events_accepted_total{mode="direct"}"#, 0.0),
+        (
+            r#"ingestor_events_invalid_total{code="missing_field"}"#,
+            1.0,
+        ),
+        ("ingestor_events_unavailable_total", 0.0),
+        ("ingestor_kafka_produced_total", 12.0),
+        // One for each request: two events and a batch.
+        ("ingestor_kafka_produce_seconds_count", 3.0),
+        (r#"ingestor_kafka_breaker_state{state="closed"}"#, 1.0),
+        (
+            r#"ingestor_http_request_seconds_count{route="/api/events",method="POST",status="201"}"#,
+            2.0,
+        ),
+        (
+            r#"ingestor_http_request_seconds_count{route="/api/events",method="POST",status="400"}"#,
+            1.0,
+        ),
+        (
+            r#"ingestor_http_request_seconds_count{route="/api/events/batch",method="POST",status="201"}"#,
+            1.0,
+        ),
+    ] {
+        assert_eq!(of_server.value(name), expected, "{name}");
+    }
+
+    // A look that comes between two commits sees what is on its way.
+    let settled = [
+        (r#"ingestor_completeness_records{state="stored"}"#, 12.0),
+        (
+            r#"ingestor_completeness_records{state="dead_lettered"}"#,
+            2.0,
+        ),
+        (r#"ingestor_lag_events{partition="0"}"#, 0.0),
+        (r#"ingestor_lag_events{partition="1"}"#, 0.0),
+        (r#"ingestor_lag_events{partition="2"}"#, 0.0),
+    ];
+    eventually("the consumer has counted", PATIENCE, async || {
+        let samples = Samples::of(consumer.client()).await;
+        settled
+            .iter()
+            .all(|(name, expected)| samples.find(name) == Some(*expected))
+    })
+    .await;
+    let of_consumer = Samples::of(consumer.client()).await;
+    let topic = &topics.events;
+    for (name, expected) in [
+        (r#"ingestor_events_stored_total{writer="consumer"}"#, 11.0),
+        (r#"ingestor_events_duplicate_total{writer="consumer"}"#, 1.0),
+        (
+            r#"ingestor_event_freshness_seconds_count{writer="consumer"}"#,
+            11.0,
+        ),
+        (
+            r#"ingestor_store_write_batch_events_sum{writer="consumer"}"#,
+            12.0,
+        ),
+        ("ingestor_kafka_consumer_batch_records_sum", 14.0),
+        (
+            &format!(r#"ingestor_kafka_consumer_records_total{{topic="{topic}",outcome="done"}}"#),
+            12.0,
+        ),
+        (
+            &format!(
+                r#"ingestor_kafka_consumer_records_total{{topic="{topic}",outcome="dead_letter"}}"#
+            ),
+            2.0,
+        ),
+        (
+            &format!(r#"ingestor_kafka_dead_letters_total{{topic="{topic}",class="permanent"}}"#),
+            2.0,
+        ),
+        (
+            &format!(r#"ingestor_kafka_dead_letters_total{{topic="{topic}",class="transient"}}"#),
+            0.0,
+        ),
+        (
+            &format!(
+                r#"ingestor_kafka_consumer_retries_total{{topic="{topic}",class="transient"}}"#
+            ),
+            0.0,
+        ),
+        (
+            r#"ingestor_kafka_consumer_commits_total{result="error"}"#,
+            0.0,
+        ),
+        (r#"ingestor_completeness_records{state="in_flight"}"#, 0.0),
+        (r#"ingestor_completeness_records{state="missing"}"#, 0.0),
+        (r#"ingestor_completeness_records{state="expired"}"#, 0.0),
+        (r#"ingestor_lag_seconds{partition="0"}"#, 0.0),
+    ] {
+        assert_eq!(of_consumer.value(name), expected, "{name}");
+    }
+    let commits = of_consumer.value(r#"ingestor_kafka_consumer_commits_total{result="ok"}"#);
+    let timed = of_consumer.value("ingestor_kafka_consumer_commit_seconds_count");
+    assert!(commits >= 1.0 && timed >= commits, "{commits}, {timed}");
+}
+
 #[tokio::test]
 async fn a_metric_does_not_grow_with_what_clients_make_up() {
     let db = TestDb::new().await;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram, Unit};
 
+use crate::outcome::ErrorClass;
+
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -51,6 +53,7 @@ declare! {
     RETRIES = Counter "consumer_retries_total" "Records handed over again, by topic and class.";
     BATCH_RECORDS = Histogram "consumer_batch_records" "Records handed over at once.";
     HANDLE_SECONDS = Histogram "consumer_handle_seconds" "Duration of one call of the handler.";
+    COMMIT_SECONDS = Histogram "consumer_commit_seconds" "From sending a commit of offsets to the broker's answer.";
     COMMITS = Counter "consumer_commits_total" "Commits of offsets, by result.";
     REBALANCES = Counter "consumer_rebalances_total" "Changes of the assignment, by kind.";
     DRAIN_SECONDS = Histogram "consumer_drain_seconds" "From taking partitions away, at a rebalance or a stop, to the last commit of what was being handled.";
@@ -117,6 +120,7 @@ impl Registry {
         ConsumerMetrics {
             commits: metrics::counter!(self.name(COMMITS), "result" => "ok"),
             commit_errors: metrics::counter!(self.name(COMMITS), "result" => "error"),
+            commit_seconds: metrics::histogram!(self.name(COMMIT_SECONDS)),
             drain_seconds: metrics::histogram!(self.name(DRAIN_SECONDS)),
             assigned: metrics::gauge!(self.name(ASSIGNED)),
             client_errors: metrics::counter!(self.name(CLIENT_ERRORS), "client" => "consumer"),
@@ -163,6 +167,7 @@ pub(crate) struct HandlerMetrics {
 pub(crate) struct ConsumerMetrics {
     pub(crate) commits: Counter,
     pub(crate) commit_errors: Counter,
+    pub(crate) commit_seconds: Histogram,
     pub(crate) drain_seconds: Histogram,
     pub(crate) assigned: Gauge,
     pub(crate) client_errors: Counter,
@@ -193,6 +198,11 @@ impl ConsumerMetrics {
             ("partition", partition.to_string()),
         ];
         let finished = |outcome: &'static str| metrics::counter!(self.registry.name(RECORDS), "topic" => topic.to_owned(), "outcome" => outcome);
+        for class in [ErrorClass::Permanent, ErrorClass::Transient] {
+            // Shown before there are any, so that the first one is seen as a rise.
+            metrics::counter!(self.registry.name(DEAD_LETTERS), "topic" => topic.to_owned(), "class" => class.as_str())
+                .increment(0);
+        }
         let retried = |class: &'static str| metrics::counter!(self.registry.name(RETRIES), "topic" => topic.to_owned(), "class" => class);
         PartitionMetrics {
             done: finished("done"),

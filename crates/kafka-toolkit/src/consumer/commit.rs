@@ -110,7 +110,10 @@ fn work(jobs: &Receiver<Job>, board: &Board, metrics: &ConsumerMetrics, busy: &A
             offsets,
             answer,
         } = job;
-        let committed = match client.commit(&list(&offsets), CommitMode::Sync) {
+        let sent = Instant::now();
+        let answered = client.commit(&list(&offsets), CommitMode::Sync);
+        metrics.commit_seconds.record(sent.elapsed());
+        let committed = match answered {
             Ok(()) => {
                 board.confirmed(&offsets);
                 metrics.commits.increment(1);

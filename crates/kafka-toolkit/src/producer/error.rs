@@ -63,6 +63,19 @@ impl SendError {
         matches!(self, Self::TooLarge | Self::InvalidRecord(_))
     }
 
+    /// Every name that [`as_str`](Self::as_str) can give.
+    pub const NAMES: [&'static str; 9] = [
+        "queue_full",
+        "deadline",
+        "too_large",
+        "invalid_record",
+        "unknown_topic",
+        "unauthorized",
+        "fatal",
+        "closed",
+        "broker",
+    ];
+
     /// The name used in metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -113,5 +126,26 @@ impl From<&KafkaError> for SendError {
             // Only a topic name with a zero byte has no code.
             None => Self::UnknownTopic,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_listed_once() {
+        let errors = [
+            SendError::QueueFull,
+            SendError::Deadline,
+            SendError::TooLarge,
+            SendError::InvalidRecord(String::new()),
+            SendError::UnknownTopic,
+            SendError::Unauthorized,
+            SendError::Fatal,
+            SendError::Closed,
+            SendError::Broker(String::new()),
+        ];
+        assert_eq!(errors.map(|error| error.as_str()), SendError::NAMES);
     }
 }
