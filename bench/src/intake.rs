@@ -82,6 +82,7 @@ impl Setting {
             batch: clients.batch,
             mode: server.mode(),
             pace: clients.pace,
+            keeps_answers: false,
         }
     }
 

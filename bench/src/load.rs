@@ -50,6 +50,20 @@ pub(crate) struct Load {
     /// The path that the answers must name.
     pub(crate) mode: &'static str,
     pub(crate) pace: Pace,
+    /// Keeps every answer and takes any status, instead of failing at one that is no 201.
+    pub(crate) keeps_answers: bool,
+}
+
+/// One answer of a load that keeps them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer {
+    /// When the request fell due.
+    pub(crate) due: Instant,
+    /// Until the answer.
+    pub(crate) took: Duration,
+    pub(crate) status: u16,
+    /// Whether it names another path than the expected one.
+    pub(crate) is_astray: bool,
 }
 
 /// What came of a load.
@@ -66,6 +80,8 @@ pub(crate) struct Loaded {
     pub(crate) times: Histogram<u64>,
     /// Processor time of this load's thread, from first to last.
     pub(crate) cpu: Duration,
+    /// Every answer, if they are kept.
+    pub(crate) answers: Vec<Answer>,
 }
 
 impl Loaded {
@@ -124,6 +140,7 @@ impl Load {
             measured,
             times: run.times.borrow().clone(),
             cpu: Duration::ZERO,
+            answers: run.answers.take(),
         })
     }
 }
@@ -141,6 +158,7 @@ struct Run {
     events_in_all: Cell<u64>,
     astray: Cell<u64>,
     times: RefCell<Histogram<u64>>,
+    answers: RefCell<Vec<Answer>>,
     due: RefCell<VecDeque<Instant>>,
     /// Wakes connections that wait for something to fall due.
     fell_due: Notify,
@@ -170,6 +188,7 @@ impl Run {
             events_in_all: Cell::new(0),
             astray: Cell::new(0),
             times: RefCell::new(Histogram::new_with_bounds(1, 60_000_000, 3)?),
+            answers: RefCell::default(),
             due: RefCell::default(),
             fell_due: Notify::new(),
             all_announced: Cell::new(false),
@@ -225,11 +244,24 @@ async fn work(run: Rc<Run>, mut connection: Connection) -> anyhow::Result<()> {
         let (status, body) = connection.exchange(bytes).await?;
         // What matters stands at the beginning of the answer to a batch.
         let text = String::from_utf8_lossy(&body[..body.len().min(300)]);
-        ensure!(
-            status == 201 && (run.load.batch == 1 || text.contains(&all)),
-            "not acknowledged: {status} {text}"
-        );
-        if !text.contains(&mode) {
+        let is_astray = !text.contains(&mode);
+        if run.load.keeps_answers {
+            run.answers.borrow_mut().push(Answer {
+                due,
+                took: due.elapsed(),
+                status,
+                is_astray,
+            });
+            if status != 201 {
+                continue;
+            }
+        } else {
+            ensure!(
+                status == 201 && (run.load.batch == 1 || text.contains(&all)),
+                "not acknowledged: {status} {text}"
+            );
+        }
+        if is_astray {
             run.astray.set(run.astray.get() + run.load.batch as u64);
         }
         run.answered(due);

@@ -14,6 +14,7 @@ mod live;
 mod load;
 mod messages;
 mod options;
+mod outage;
 mod program;
 mod prometheus;
 mod raw_producer;
@@ -72,6 +73,10 @@ async fn run(options: Options) -> anyhow::Result<()> {
         return Ok(());
     }
     warm_broker_up(&setting).await?;
+    if setting.options.wants_only(Cell::Outage) {
+        println!("{}", outage::measure(&setting).await?);
+        return Ok(());
+    }
     let mut runs = Vec::new();
     for number in 1..=setting.options.runs() {
         if setting.options.wants_only(Cell::Memory) {
@@ -104,6 +109,10 @@ async fn run(options: Options) -> anyhow::Result<()> {
         load_average()?,
         began.elapsed().as_secs(),
     );
+    // Last, because the broker that it leaves is another process.
+    if setting.options.wants(Cell::Outage) {
+        println!("{}", outage::measure(&setting).await?);
+    }
     Ok(())
 }
 
@@ -115,6 +124,7 @@ async fn warm_broker_up(setting: &Setting) -> anyhow::Result<()> {
         Cell::Drain,
         Cell::Stored,
         Cell::HalfPeak,
+        Cell::Outage,
     ];
     if cells.into_iter().any(|cell| setting.options.wants(cell)) {
         eprintln!("warming the broker up");

@@ -30,6 +30,8 @@ pub(crate) enum Cell {
     HalfPeak,
     /// The server's memory at peak, in both modes; only when asked for.
     Memory,
+    /// Kafka lost for minutes at half load, frozen first and killed then; only when asked for.
+    Outage,
     /// The reports, the generic query and the audit at two sizes of the database; only when asked for.
     Reading,
 }
@@ -52,6 +54,9 @@ pub(crate) struct Options {
     /// Length of the memory measurement in each mode; also adds it to what is measured.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(2..))]
     pub(crate) memory_minutes: Option<u64>,
+    /// Length of the outage in the cell of that name.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(10..))]
+    pub(crate) outage_seconds: u64,
     /// Records in the backlog that the consumer drains.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) backlog: u64,
@@ -81,7 +86,8 @@ impl Options {
         if cell == Cell::Memory {
             return self.memory_minutes.is_some() || self.only.contains(&cell);
         }
-        (self.only.is_empty() && cell != Cell::Reading) || self.only.contains(&cell)
+        (self.only.is_empty() && !matches!(cell, Cell::Reading | Cell::Outage))
+            || self.only.contains(&cell)
     }
 
     /// Whether only this is asked for.
