@@ -1,5 +1,6 @@
 //! Load on one server: the product in either mode, or one of its baselines.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::baseline_server::{End, INSERT_CONNECTIONS};
@@ -83,6 +84,7 @@ impl Setting {
             mode: server.mode(),
             pace: clients.pace,
             keeps_answers: false,
+            began: Arc::default(),
         }
     }
 

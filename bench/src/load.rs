@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -52,6 +53,8 @@ pub(crate) struct Load {
     pub(crate) pace: Pace,
     /// Keeps every answer and takes any status, instead of failing at one that is no 201.
     pub(crate) keeps_answers: bool,
+    /// Told when all connections are open and the first request may fall due.
+    pub(crate) began: Arc<Notify>,
 }
 
 /// One answer of a load that keeps them.
@@ -119,6 +122,7 @@ impl Load {
             connections.push(Connection::open(self.port).await?);
         }
         let run = Rc::new(Run::new(&self)?);
+        self.began.notify_one();
         if let (Pace::Open { per_second, .. }, Some(end)) = (self.pace, run.end) {
             tokio::task::spawn_local(announce(Rc::clone(&run), end, per_second));
         }

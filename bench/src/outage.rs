@@ -5,6 +5,7 @@
 //! not a lack of capacity; the direct mode of the same minutes at the same rate is what the outage is compared with.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -101,7 +102,9 @@ pub(crate) async fn measure(setting: &Setting) -> anyhow::Result<String> {
         // Time to start the broker, and to measure after it.
         calm + outage + Duration::from_secs(60) + calm,
     );
+    let began = Arc::clone(&load.began);
     let load = tokio::spawn(load.run());
+    began.notified().await;
     tokio::time::sleep(setting.options.warm_up() + calm).await;
     let lost = Instant::now();
     eprintln!("  freezing the broker for {} s", outage.as_secs() / 2);
@@ -250,10 +253,10 @@ async fn at_rate(
         connections,
         measured,
     );
-    let began = Instant::now();
     let mut loaded = load.run().await?;
     program.stop().await?;
-    let measured_from = began + setting.options.warm_up();
+    let first = loaded.answers.iter().map(|answer| answer.due).min();
+    let measured_from = first.context("nothing was answered")? + setting.options.warm_up();
     loaded.answers.retain(|answer| answer.due >= measured_from);
     Ok(loaded)
 }
