@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::metrics;
@@ -59,6 +60,8 @@ struct Inner {
     failures_to_open: u32,
     open_for: Duration,
     state: Mutex<State>,
+    /// Whether it has opened and not closed since.
+    is_away: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -94,6 +97,7 @@ impl Breaker {
                 failures_to_open,
                 open_for,
                 state,
+                is_away: watch::Sender::new(false),
             }),
         }
     }
@@ -160,6 +164,23 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// Resolves when the verdict of somebody else has opened the breaker meanwhile; waiting on makes no sense then. A
+    /// probe is what everybody else relies on, and is never overtaken.
+    pub async fn overtaken(&self) {
+        if !self.is_probe
+            && self
+                .inner
+                .is_away
+                .subscribe()
+                .wait_for(|is_away| *is_away)
+                .await
+                .is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+
     /// The try went well.
     pub fn succeed(self) {
         let mut state = self.inner.lock();
@@ -174,6 +195,7 @@ impl Permit {
                     generation: *generation + 1,
                 };
                 BreakerState::HalfOpen.record_change_to(BreakerState::Closed);
+                self.inner.is_away.send_replace(false);
                 info!("Kafka acknowledges again: events go by way of Kafka");
             }
             // The verdict of an earlier time says nothing about now.
@@ -208,6 +230,7 @@ impl Permit {
             generation: next_generation,
         };
         left.record_change_to(BreakerState::Open);
+        self.inner.is_away.send_replace(true);
     }
 }
 
@@ -274,6 +297,24 @@ mod tests {
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
         breaker.permit().unwrap().succeed();
         assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn who_waits_is_told_when_it_opens_and_a_probe_is_not() {
+        let breaker = Breaker::new(1, NO_TIME);
+        let waiting = breaker.permit().unwrap();
+        let mut told = Box::pin(waiting.overtaken());
+        let not_yet = tokio::time::timeout(Duration::from_millis(1), &mut told).await;
+        assert!(not_yet.is_err());
+        breaker.permit().unwrap().fail();
+        told.await;
+        let probe = breaker.permit().unwrap();
+        let never = tokio::time::timeout(Duration::from_millis(1), probe.overtaken()).await;
+        assert!(never.is_err());
+        probe.succeed();
+        let after = breaker.permit().unwrap();
+        let not_yet = tokio::time::timeout(Duration::from_millis(1), after.overtaken()).await;
+        assert!(not_yet.is_err(), "it is closed again");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::kafka::Values;
 use super::stores::Stores;
 use super::{Breaker, BreakerState, DirectPath, KafkaPath, Mode, Outcome, Refusal, SpoolPath};
 use crate::event::Event;
+use crate::metrics;
 use crate::spool;
 
 /// The way in for accepted events; cheap to clone.
@@ -50,6 +51,7 @@ impl Ingest {
     /// What no store takes goes into a spool, which is drained in the background from now on.
     #[must_use]
     pub fn spooling(mut self, reader: spool::Reader) -> Self {
+        metrics::ingest_started(&[Mode::Spool.name()], &[]);
         self.spool = Some(SpoolPath::start(reader, self.stores.clone()));
         self
     }

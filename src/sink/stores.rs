@@ -50,15 +50,18 @@ impl Stores {
             return self.direct.write(events).await;
         };
         let Some(permit) = breaker.permit() else {
-            metrics::kafka_fallback(BREAKER_OPEN, events.len() as u64);
-            let outcomes = self.direct.write(events).await;
-            return outcomes
-                .into_iter()
-                .map(|outcome| retry_when_the_breaker_says(breaker, outcome))
-                .collect();
+            return self.write_past_kafka(breaker, events).await;
         };
 
-        let sent = kafka.write(&events, values).await;
+        let sent = tokio::select! {
+            biased;
+            sent = kafka.write(&events, values) => sent,
+            // Whatever arrives on the topic all the same is a copy.
+            () = permit.overtaken() => {
+                drop(permit);
+                return self.write_past_kafka(breaker, events).await;
+            }
+        };
         if sent
             .iter()
             .flat_map(|sent| sent.as_ref().err())
@@ -94,6 +97,15 @@ impl Stores {
             }
         }
         outcomes
+    }
+
+    async fn write_past_kafka(&self, breaker: &Breaker, events: Vec<Event>) -> Vec<Outcome> {
+        metrics::kafka_fallback(BREAKER_OPEN, events.len() as u64);
+        let outcomes = self.direct.write(events).await;
+        outcomes
+            .into_iter()
+            .map(|outcome| retry_when_the_breaker_says(breaker, outcome))
+            .collect()
     }
 
     /// Finishes what both paths hold and refuses what comes after, and what is not finished at the deadline.
