@@ -417,3 +417,70 @@ pub(crate) fn http_answered(
 pub(crate) fn token_checked(cached: bool) {
     counter!(TOKEN_CHECKS, "cached" => if cached { "true" } else { "false" }).increment(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Everything in a text that has the form of one of our names, without what Prometheus adds to a histogram's.
+    fn names_in(text: &str) -> BTreeSet<String> {
+        let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+        text.match_indices("ingestor_")
+            .filter(|(at, _)| !text[..*at].ends_with(is_part))
+            .map(|(at, _)| {
+                let rest = &text[at..];
+                &rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())]
+            })
+            .map(|name| {
+                let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| {
+                    name.strip_suffix(end)
+                        .filter(|name| name.ends_with("_seconds"))
+                });
+                histogram.unwrap_or(name).to_owned()
+            })
+            // A family of names is written `ingestor_family_*`.
+            .filter(|name| !name.ends_with('_'))
+            .collect()
+    }
+
+    #[test]
+    fn alerts_and_documents_name_metrics_that_exist() {
+        let ours = include_str!("metrics.rs").split("#[cfg(test)]").next();
+        let mut known = names_in(ours.unwrap_or_default());
+        known.extend(
+            kafka_toolkit::metrics::DECLARED
+                .iter()
+                .map(|metric| format!("ingestor_kafka_{}", metric.name)),
+        );
+        for (file, text) in [
+            ("docs/alerts.yml", include_str!("../docs/alerts.yml")),
+            ("docs/OPERATIONS.md", include_str!("../docs/OPERATIONS.md")),
+            ("docs/API.md", include_str!("../docs/API.md")),
+            ("README.md", include_str!("../README.md")),
+        ] {
+            for name in names_in(text) {
+                assert!(
+                    known.contains(&name),
+                    "{file} names {name}, which is no metric"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_alert_points_to_a_section_of_the_operators_page() {
+        let sections: BTreeSet<_> = include_str!("../docs/OPERATIONS.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("### "))
+            .collect();
+        let named: Vec<_> = include_str!("../docs/alerts.yml")
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("section: "))
+            .map(|section| section.trim_matches('"'))
+            .collect();
+        assert!(named.len() > 10, "{named:?}");
+        for section in named {
+            assert!(sections.contains(section), "{section:?} is no section");
+        }
+    }
+}
