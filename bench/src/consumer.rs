@@ -27,7 +27,11 @@ const PAGES_BACK: i64 = 24;
 const CALM_RATE: f64 = 1_000.0;
 
 impl Setting {
-    pub(crate) async fn start_consumer(&self, topic: &str, refresh: bool) -> anyhow::Result<Program> {
+    pub(crate) async fn start_consumer(
+        &self,
+        topic: &str,
+        refresh: bool,
+    ) -> anyhow::Result<Program> {
         let settings = [
             ("KAFKA_TOPIC", topic.to_owned()),
             ("KAFKA_GROUP_ID", format!("of-{topic}-{refresh}")),

@@ -263,7 +263,7 @@ async fn at_rate(
 
 /// Lets a consumer store what is in the topic, and counts the rows.
 async fn drain(setting: &Setting, topic: &str, expected: i64) -> anyhow::Result<i64> {
-    let consumer = setting.start_consumer(topic).await?;
+    let consumer = setting.start_consumer(topic, true).await?;
     let (mut rows, mut grown) = (0, Instant::now());
     while rows < expected && grown.elapsed() < STALLED {
         tokio::time::sleep(Duration::from_millis(500)).await;
