@@ -22,6 +22,8 @@ pub(crate) const POISON: &str = "chaos-poison";
 const OVERSIZE_BYTES: usize = 990_000;
 /// Bad records among the good ones while no flood of them is due.
 const POISON_IN_A_HUNDRED: u8 = 5;
+/// By default a broker refuses a record whose time is an hour ahead.
+const AHEAD_MS_MAX: i64 = 59 * 60 * 1_000;
 /// So long an id no event may have.
 const LONG_ID_BYTES: usize = 129;
 
@@ -49,7 +51,7 @@ pub(crate) async fn write(
         let is_ahead = stage.clock_s.load(Ordering::Relaxed) > 24 * 3_600;
         if is_flood || is_ahead || rng.u8(0..100) < POISON_IN_A_HUNDRED {
             // Its answer does not matter: what counts is whether the record is in the topic.
-            let poison = poison(&draft, &mut rng);
+            let poison = poison(&draft, &mut rng).at_ms(record_ms(&draft));
             let _ = producer.send(&stage.names.topic, poison).await;
             let pause_ms = if is_flood { 10..80 } else { 50..300 };
             sleep(Duration::from_millis(rng.u64(pause_ms))).await;
@@ -58,6 +60,7 @@ pub(crate) async fn write(
         let sent = Instant::now();
         let key = (rng.u8(0..3) > 0).then(|| draft.fact.session.to_string());
         let message = message(key.as_deref(), Some(envelope(&draft).into()), None);
+        let message = message.at_ms(record_ms(&draft));
         let told = match producer.send(&stage.names.topic, message).await {
             Ok(_) => Told::Acknowledged {
                 mode: "topic".to_owned(),
@@ -70,6 +73,12 @@ pub(crate) async fn write(
     }
     producer.close(Duration::from_secs(5)).await;
     Ok(())
+}
+
+/// The time of a record by the producer's clock, as far ahead as brokers allow.
+fn record_ms(draft: &Draft) -> i64 {
+    let now_ms = OffsetDateTime::now_utc().unix_timestamp() * 1_000;
+    draft.fact.at_ms.min(now_ms + AHEAD_MS_MAX)
 }
 
 fn envelope(draft: &Draft) -> String {

@@ -13,6 +13,7 @@ pub struct Message {
     pub(crate) key: Option<Bytes>,
     pub(crate) payload: Option<Bytes>,
     pub(crate) headers: Headers,
+    pub(crate) timestamp_ms: Option<i64>,
 }
 
 /// Why a message can't be built.
@@ -36,14 +37,24 @@ impl Message {
         }
     }
 
-    /// A faithful copy of a record, for putting it back: key, payload and headers as they are, even without a key.
+    /// A faithful copy of a record, for putting it back: key, payload and headers as they are, even without a key;
+    /// its time is that of its sending.
     #[must_use]
     pub fn copy_of(record: &Record) -> Self {
         Self {
             key: record.key.clone(),
             payload: record.payload.clone(),
             headers: record.headers.clone(),
+            timestamp_ms: None,
         }
+    }
+
+    /// The same with a time of its own, in milliseconds since 1970, instead of that of its sending. Brokers refuse one
+    /// that is far ahead.
+    #[must_use]
+    pub fn at_ms(mut self, timestamp_ms: i64) -> Self {
+        self.timestamp_ms = Some(timestamp_ms);
+        self
     }
 
     /// The key; absent only in a copy of a record that has none.
@@ -136,6 +147,7 @@ impl MessageBuilder {
             key: Some(self.key),
             payload: Some(self.payload),
             headers: self.headers,
+            timestamp_ms: None,
         })
     }
 }

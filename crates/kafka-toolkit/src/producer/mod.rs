@@ -263,6 +263,7 @@ fn enqueue(
     let mut record = BaseRecord::<[u8], [u8], Box<Ticket>>::with_opaque_to(topic, Box::new(ticket));
     record.key = message.key.as_deref();
     record.payload = message.payload.as_deref();
+    record.timestamp = message.timestamp_ms;
     if !message.headers.is_empty() {
         let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
         for header in &message.headers {

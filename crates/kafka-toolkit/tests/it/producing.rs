@@ -86,6 +86,21 @@ async fn key_payload_and_headers_arrive_as_they_were_sent() {
     assert!(read[0].record.timestamp_ms.is_some());
 }
 
+#[tokio::test]
+async fn a_message_keeps_a_time_of_its_own_and_its_copy_gets_that_of_its_sending() {
+    const LONG_AGO_MS: i64 = 1_700_000_000_123;
+    let stage = Stage::with_partitions(1).await;
+    let sent = message("k", "a").at_ms(LONG_AGO_MS);
+    stage.producer.send(&stage.topic, sent).await.unwrap();
+    let read = |count| stage.inspector.read_all(&stage.topic, count, |_| true);
+    let first = read(1).await.unwrap().remove(0).record;
+    assert_eq!(first.timestamp_ms, Some(LONG_AGO_MS));
+    let copy = Message::copy_of(&first);
+    stage.producer.send(&stage.topic, copy).await.unwrap();
+    let second = read(2).await.unwrap().remove(1).record;
+    assert!(second.timestamp_ms > Some(LONG_AGO_MS));
+}
+
 /// A cluster that nobody answers for.
 fn nowhere() -> KafkaConfig {
     KafkaConfig {
