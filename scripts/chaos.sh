@@ -66,7 +66,8 @@ export PROFILE="${PROFILE:-dev}"
 {
     require_postgres
     # At once, so that no crate is built twice with other features.
-    build_programs -p analytics-ingestor -p ingestor-chaos
+    BUILD_PACKAGES+=(ingestor-chaos)
+    build_programs
 } >&2
 
 trap finish EXIT

@@ -6,10 +6,11 @@
 SERVER_PID="$LOCAL/server.pid"
 CONSUMER_PID="$LOCAL/consumer.pid"
 RUN_PID="$LOCAL/run.pid"
+BUILD_PACKAGES=(analytics-ingestor)
 LOGS="$LOCAL/logs"
 
-# build_programs [argument of cargo build...]: sets BIN to the folder of the built programs. PROFILE is release (default)
-# or dev.
+# Sets BIN to the folder of the built programs. PROFILE is release (default) or dev. BUILD_PACKAGES may name more than the
+# product's own.
 build_programs() {
     local profile="${PROFILE:-release}" folder
     folder="$profile"
@@ -18,7 +19,7 @@ build_programs() {
     require_client_tools
     BIN="$(cd "$PROJECT" && cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/$folder"
     say "building (profile $profile)"
-    (cd "$PROJECT" && cargo build --bins --profile "$profile" "$@")
+    (cd "$PROJECT" && cargo build --bins --profile "$profile" "${BUILD_PACKAGES[@]/#/--package=}")
 }
 
 # Settings in .env count where the environment has none. Lines are taken literally, nothing in them is run.
