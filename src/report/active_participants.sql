@@ -11,7 +11,8 @@ WITH participants AS (
 ),
 totals AS (
     SELECT count(*) AS total,
-           coalesce(round(avg(CASE WHEN graded = 0 THEN 0 ELSE 100.0 * correct / graded END), 2) * 100, 0)::bigint
+           -- Thirds that add up to a whole must do so before the rounding that shows: hence the first rounding.
+           coalesce(round(round(avg(CASE WHEN graded = 0 THEN 0 ELSE 100.0 * correct / graded END), 12), 2) * 100, 0)::bigint
                AS average_hundredths
     FROM participants
 ),
