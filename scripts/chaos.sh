@@ -26,11 +26,15 @@ if [[ " $* " == *" --help "* || " $* " == *" -h "* ]]; then
     sed -n '2,/^set /p' "$0" | sed '$d; s/^# \{0,1\}//'
 fi
 
-FOLDER="" MOUNTED=()
+FOLDER="" MOUNTED=() RIG=""
 
 finish() {
     local status=$? file disk
     trap '' INT TERM
+    if [[ -n "$RIG" ]]; then
+        kill -TERM "$RIG" 2>/dev/null || true
+        wait "$RIG" || true
+    fi
     for file in "$FOLDER"/pids/*; do
         [[ ! -s "$file" ]] || stop_recorded "$file" "$BIN/" 1
     done
@@ -84,4 +88,7 @@ else
 fi
 export CHAOS_FOLDER="$FOLDER" CHAOS_PROGRAMS="$BIN" CHAOS_PROJECT="$PROJECT"
 export CHAOS_FAILURES="${CHAOS_FAILURES:-$PROJECT/.local/chaos}"
-"$BIN/ingestor-chaos" "$@"
+# In the background, since a signal is only looked at between two commands.
+"$BIN/ingestor-chaos" "$@" &
+RIG=$!
+wait "$RIG"
