@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use analytics_ingestor::consumer::EventHandler;
+use clap::Parser;
 use kafka_toolkit::{Batch, Handler, Outcome};
 
 use super::{assert_none_is_missing, rows, stored};
@@ -17,6 +18,13 @@ use crate::harness::topic::{Running, event_handler};
 use crate::harness::{TestDb, Topics, eventually};
 
 const PARTITIONS: usize = 6;
+
+#[derive(Parser)]
+struct Settings {
+    /// How often a member comes or goes.
+    #[arg(long, env = "REBALANCES", default_value_t = 8)]
+    rebalances: usize,
+}
 
 /// One call of a member's handler.
 #[derive(Clone, Copy)]
@@ -95,8 +103,8 @@ fn described(sorted: &[Duration]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_that_come_and_go_under_load_store_every_event_once() {
-    let rebalances: usize =
-        std::env::var("REBALANCES").map_or(8, |text| text.parse().expect("REBALANCES is a number"));
+    let settings = Settings::try_parse_from(["it"]).unwrap_or_else(|error| panic!("{error}"));
+    let rebalances = settings.rebalances;
     let db = TestDb::new().await;
     let topics = Topics::with_partitions(PARTITIONS as i32).await;
     let notes = Notes::default();
