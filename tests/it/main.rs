@@ -22,6 +22,7 @@ mod garbage;
 mod ground_rules;
 mod operations;
 mod oracle;
+mod poisoned_batches;
 mod refresh;
 mod refused_events;
 mod reports;
