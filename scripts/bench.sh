@@ -6,8 +6,8 @@
 # them and removes their data. A full run takes about a quarter of an hour on two cores.
 #
 # --keep              leave the services running, to look into them or to measure again at once
-# --only NAME         direct, kafka, kafka-batch, direct-batch, store, drain, live, stored, half-peak, memory, outage
-#                     or reading; several times at will
+# --only NAME         direct, kafka, kafka-batch, direct-batch, store, drain, live, poison, stored, half-peak, memory,
+#                     outage or reading; several times at will
 # --runs N            how often everything is measured (3)
 # --seconds N         length of each measurement (10)
 # --quick             one short run, to see that everything works

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use crate::figure::Sample;
 use crate::intake::{Clients, Server};
 use crate::load::Pace;
+use crate::poison::Poison;
 use crate::program::Program;
 use crate::prometheus;
-use crate::setting::Setting;
+use crate::setting::{Setting, dead_letters_of};
 
 /// Between two looks at how far the consumer is.
 const LOOK: Duration = Duration::from_millis(20);
@@ -34,6 +35,7 @@ impl Setting {
     ) -> anyhow::Result<Program> {
         let settings = [
             ("KAFKA_TOPIC", topic.to_owned()),
+            ("KAFKA_DLQ_TOPIC", dead_letters_of(topic)),
             ("KAFKA_GROUP_ID", format!("of-{topic}-{refresh}")),
             ("REFRESH_ENABLED", refresh.to_string()),
         ];
@@ -45,10 +47,15 @@ impl Setting {
 
     /// Fills a topic through the API.
     pub(crate) async fn backlog(&self) -> anyhow::Result<String> {
+        let topic = self.fresh_topic().await?;
+        self.fill(&topic).await?;
+        Ok(topic)
+    }
+
+    async fn fill(&self, topic: &str) -> anyhow::Result<()> {
         let records = self.options.backlog();
         self.fresh_tables().await?;
-        let topic = self.fresh_topic().await?;
-        let server = self.start(Server::Kafka, &topic).await?;
+        let server = self.start(Server::Kafka, topic).await?;
         let filling = Clients {
             connections: 8,
             batch: 1_000,
@@ -60,13 +67,32 @@ impl Setting {
             "{} events went direct while the backlog was made",
             filled.astray
         );
-        server.stop().await?;
-        Ok(topic)
+        server.stop().await
     }
 
     /// Lets a consumer drain the topic from its beginning, with or without its refresher.
     pub(crate) async fn drain(&self, topic: &str, refresh: bool) -> anyhow::Result<Sample> {
-        let records = self.options.backlog();
+        self.drain_all(topic, 0, refresh).await
+    }
+
+    /// Drains a backlog in which one record in a thousand can never be stored; each must be a dead letter at the end.
+    pub(crate) async fn drain_poisoned(&self, poison: Poison) -> anyhow::Result<Sample> {
+        let topic = self.fresh_topic().await?;
+        let mut poisoner = self.poisoner(poison, &topic).await?;
+        tokio::select! {
+            filled = self.fill(&topic) => filled?,
+            failed = poisoner.keep_up() => failed?,
+        }
+        let bad = poisoner.finish(self.options.backlog()).await?;
+        let drained = self.drain_all(&topic, bad, true).await;
+        self.cure().await?;
+        drained
+    }
+
+    /// Drains a topic with so many bad records beside the good ones.
+    async fn drain_all(&self, topic: &str, bad: u64, refresh: bool) -> anyhow::Result<Sample> {
+        let good = self.options.backlog();
+        let records = good + bad;
         self.fresh_tables().await?;
         let started = Instant::now();
         let consumer = self.start_consumer(topic, refresh).await?;
@@ -93,9 +119,12 @@ impl Setting {
             .fetch_one(&self.db)
             .await?;
         ensure!(
-            u64::try_from(rows)? == records,
-            "{records} records became {rows} rows"
+            u64::try_from(rows)? == good,
+            "{good} good records became {rows} rows"
         );
+        let dead = self.records_in(&dead_letters_of(topic)).await?;
+        ensure!(dead == bad, "{bad} bad records became {dead} dead letters");
+        parts.push(("dead letters", dead as f64));
         Ok(Sample {
             value: (records - first_stored) as f64 / (last.0 - first_at).as_secs_f64(),
             parts,

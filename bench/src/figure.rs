@@ -30,6 +30,8 @@ pub(crate) enum Figure {
     BareWriter2,
     LiveShare,
     LiveOldest,
+    DrainUndecodable,
+    DrainRefused,
     StoredP99,
     StoredRawP99,
     HalfPeakP99,
@@ -77,6 +79,8 @@ impl Figure {
             Self::BareWriter2 => "bare unnest writer, 2 connections",
             Self::LiveShare => "refresher at 2,000/s over 100 sessions",
             Self::LiveOldest => "longest that a session was behind then",
+            Self::DrainUndecodable => "backlog, 1 in 1,000 undecodable",
+            Self::DrainRefused => "backlog, 1 in 1,000 refused by PostgreSQL",
             Self::StoredP99 => "accepted to stored, p99, at 1,000/s",
             Self::StoredRawP99 => "raw producer's p99 at 1,000/s",
             Self::HalfPeakP99 => "Kafka, single event, p99 at half of the peak",
@@ -114,7 +118,7 @@ enum Target {
 /// One line of the table: a figure against another of the same run.
 struct Ratio(Figure, Figure, Target);
 
-const RATIOS: [Ratio; 23] = {
+const RATIOS: [Ratio; 25] = {
     use Figure as F;
     use Target::{AtLeast, AtMost, Below, None};
     [
@@ -133,6 +137,8 @@ const RATIOS: [Ratio; 23] = {
         Ratio(F::Drain, F::DrainAlone, AtLeast(0.80)),
         Ratio(F::LiveShare, F::LiveShare, Below(0.10)),
         Ratio(F::LiveOldest, F::LiveOldest, Below(30.0)),
+        Ratio(F::DrainUndecodable, F::Drain, AtLeast(0.95)),
+        Ratio(F::DrainRefused, F::Drain, None),
         Ratio(F::StoredP99, F::StoredRawP99, None),
         Ratio(F::HalfPeakP99, F::HalfPeakRawP99, AtMost(3.0)),
         Ratio(F::KafkaBatch, F::Kafka256, None),

@@ -15,6 +15,7 @@ mod load;
 mod messages;
 mod options;
 mod outage;
+mod poison;
 mod program;
 mod prometheus;
 mod raw_producer;
@@ -33,6 +34,7 @@ use crate::figure::{Figure, Run, Sample};
 use crate::intake::{Clients, Server};
 use crate::load::Pace;
 use crate::options::{Cell, Options};
+use crate::poison::Poison;
 use crate::setting::{Setting, micros_each};
 
 /// Connections that batches come over.
@@ -122,6 +124,7 @@ async fn warm_broker_up(setting: &Setting) -> anyhow::Result<()> {
         Cell::Kafka,
         Cell::KafkaBatch,
         Cell::Drain,
+        Cell::Poison,
         Cell::Stored,
         Cell::HalfPeak,
         Cell::Outage,
@@ -256,6 +259,16 @@ async fn measure_consumer(setting: &Setting, run: &mut Run) -> anyhow::Result<()
             Figure::BareWriter2,
             bare_write(setting, 2, extent).await?,
         );
+    }
+    if setting.options.wants(Cell::Poison) {
+        let undecodable = setting.drain_poisoned(Poison::Undecodable).await?;
+        note(run, Figure::DrainUndecodable, undecodable);
+        if !run.contains_key(&Figure::Drain) {
+            let topic = setting.backlog().await?;
+            note(run, Figure::Drain, setting.drain(&topic, true).await?);
+        }
+        let refused = setting.drain_poisoned(Poison::Refused).await?;
+        note(run, Figure::DrainRefused, refused);
     }
     if setting.options.wants(Cell::Stored) {
         note(run, Figure::StoredP99, setting.stored().await?);

@@ -24,6 +24,8 @@ pub(crate) enum Cell {
     Drain,
     /// The refresher while 2,000 answers a second come over 100 sessions.
     Live,
+    /// The consumer on a backlog with one record in a thousand that can never be stored, and on one without.
+    Poison,
     /// From acceptance to the row, at 1,000 events a second, and the raw producer at that rate.
     Stored,
     /// Single events in Kafka mode at half of the peak rate, and the raw producer at that rate.

@@ -93,12 +93,12 @@ impl Setting {
         Ok(())
     }
 
-    /// Makes a topic of its own.
+    /// Makes a topic of its own, and one for its dead letters.
     pub(crate) async fn fresh_topic(&self) -> anyhow::Result<String> {
         let name = format!("bench-{}", Uuid::now_v7().simple());
-        self.topics
-            .ensure(&[TopicSpec::new(&name, PARTITIONS)])
-            .await?;
+        let topics = [name.clone(), dead_letters_of(&name)];
+        let specs = topics.map(|topic| TopicSpec::new(topic, PARTITIONS));
+        self.topics.ensure(&specs).await?;
         Ok(name)
     }
 
@@ -113,6 +113,11 @@ impl Setting {
         meter.before = meter.read()?;
         Ok(meter)
     }
+}
+
+/// Where the dead letters of a topic go.
+pub(crate) fn dead_letters_of(topic: &str) -> String {
+    format!("{topic}-dlq")
 }
 
 /// Processor time since a moment.
