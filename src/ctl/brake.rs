@@ -119,6 +119,19 @@ pub(super) async fn release(args: ReleaseArgs) -> anyhow::Result<Released> {
     })
 }
 
+/// The partitions that the consumer at this address has paused.
+pub(super) async fn paused(consumer_url: &str) -> anyhow::Result<Vec<String>> {
+    let consumer = ConsumerArgs {
+        consumer_url: consumer_url.to_owned(),
+    };
+    let shown = show(ShowArgs { consumer }).await?;
+    let partitions = shown.partitions.into_iter();
+    Ok(partitions
+        .filter(|partition| partition.brake.is_some())
+        .map(|partition| partition.partition)
+        .collect())
+}
+
 fn client() -> reqwest::Result<reqwest::Client> {
     // The consumer takes commands from its own machine only, so a proxy would be in the way.
     reqwest::Client::builder()

@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use anyhow::ensure;
 use clap::Args;
 use kafka_toolkit::inspect::Range;
 use kafka_toolkit::redrive::Redrove;
@@ -18,6 +19,7 @@ use super::letter::Letter;
 use super::state::{RedriveGroup, State, States};
 use super::summary::Summary;
 use crate::ctl::answer::Answer;
+use crate::ctl::brake;
 use crate::ctl::kafka::ClusterArgs;
 use crate::ctl::progress::Progress;
 use crate::shutdown;
@@ -40,6 +42,9 @@ pub struct RedriveArgs {
     /// Put those back, too, that have failed again after 3 redrives.
     #[arg(long)]
     pub include_quarantined: bool,
+    /// Ask the consumer at this address first, and put nothing back while its brake is on.
+    #[arg(long, env = "CONSUMER_URL", value_name = "URL")]
+    pub consumer_url: Option<String>,
     /// Which ones.
     #[command(flatten)]
     pub filter: Filter,
@@ -143,6 +148,15 @@ pub(in crate::ctl) async fn redrive(args: RedriveArgs) -> anyhow::Result<Redrive
         let planned = plan(&inspector, topic, &ranges, choice, Arc::clone(&progress)).await;
         progress.finish();
         return Ok(Redrive::Planned(planned.map_err(explain)?));
+    }
+    if let Some(url) = &args.consumer_url {
+        let paused = brake::paused(url).await?;
+        ensure!(
+            paused.is_empty(),
+            "the brake is on for {}: what its records fail for is not mended, and what is put back would wait behind them; \
+             `ctl brake show` says what that is",
+            paused.join(", ")
+        );
     }
     let config = ProducerConfig {
         produce_deadline_ms: args

@@ -95,10 +95,16 @@ async fn a_bad_deploy_trips_the_brake_and_a_command_and_a_redrive_bring_everythi
     assert_eq!(said.count() as i64, PARTITIONS, "{log:#?}");
     assert_eq!(db.number(ANSWERS).await, 0);
 
+    let held_back = topics.lag().await;
     let url = consumer.client().base().to_owned();
     let shown = ask(&topics, ["brake", "show", "--consumer-url", &url]).await;
     let shown = shown.answers(0);
     assert!(shown["partitions"][2]["brake"]["held_back"].as_i64() > Some(0));
+    let redrive = ["dlq", "redrive"];
+    ask(&topics, redrive.into_iter().chain(["--consumer-url", &url]))
+        .await
+        .fails_saying("the brake is on for");
+    assert_eq!(topics.lag().await, held_back, "nothing was put back");
     let partition = ["--partition", "77"];
     let release = ["brake", "release", "--consumer-url", &url];
     let nothing = ask(&topics, release.into_iter().chain(partition)).await;
@@ -111,7 +117,8 @@ async fn a_bad_deploy_trips_the_brake_and_a_command_and_a_redrive_bring_everythi
     topics.drained(PATIENCE).await;
     let dead = topics.dead_letters().await.len() as i64;
     assert_eq!(db.number(ANSWERS).await, in_all - dead);
-    let redriven = ask(&topics, ["dlq", "redrive"]).await.answers(0);
+    let redriven = ask(&topics, redrive.into_iter().chain(["--consumer-url", &url])).await;
+    let redriven = redriven.answers(0);
     assert_eq!(redriven["redriven"], dead, "{redriven}");
     topics.drained(PATIENCE).await;
     assert_eq!(db.number(ANSWERS).await, in_all, "everything came back");
