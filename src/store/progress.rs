@@ -79,7 +79,8 @@ pub async fn finished_offsets(
         .collect())
 }
 
-/// Adds offsets that are finished without a batch of the group, as those of dead letters and of a replay are; nothing happens where a group has not begun.
+/// Adds offsets that are finished without a batch of the group, as those of dead letters and of a replay are. Where the
+/// group has never written into this database, `next_offset` is 0.
 ///
 /// # Errors
 /// If the database fails.
@@ -91,8 +92,10 @@ pub async fn add_finished_offsets(
     offsets: &Offsets,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE consumer_progress SET finished = finished + $4::text::int8multirange
-         WHERE consumer_group = $1 AND topic = $2 AND partition = $3",
+        "INSERT INTO consumer_progress (consumer_group, topic, partition, next_offset, finished)
+         VALUES ($1, $2, $3, 0, $4::text::int8multirange)
+         ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
+             finished = consumer_progress.finished + excluded.finished",
     )
     .bind(group)
     .bind(topic)

@@ -176,6 +176,13 @@ async fn a_database_older_than_the_group_misses_what_it_lacks_until_it_is_read_a
     assert_eq!(found["total"]["missing"], 100, "{found:#}");
     assert_eq!(found["missing"].as_array().unwrap().len(), 100, "{found:#}");
 
+    // Beside the group, into a database that it has never written to.
+    let replayed = TestDb::new().await;
+    let ran = asking(&topics, ["replay", "--all"]).on(&replayed).run();
+    ran.await.exits(0);
+    let mended = ask(&replayed, &topics).await.answers(0);
+    assert_eq!(mended["total"]["stored"], 100, "{mended:#}");
+
     topics
         .reset_offsets(&topics.events, &["--to-earliest"])
         .await;

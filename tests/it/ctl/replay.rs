@@ -91,6 +91,7 @@ impl Consumed {
             .with("KAFKA_BROKERS", self.topics.brokers())
             .with("KAFKA_TOPIC", &self.topics.events)
             .with("KAFKA_DLQ_TOPIC", &self.topics.dead_letters)
+            .with("KAFKA_GROUP_ID", &self.topics.group)
     }
 
     async fn replay<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Value {
