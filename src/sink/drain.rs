@@ -25,6 +25,9 @@ const BATCH_EVENTS_MAX: usize = 500;
 /// Shortest and longest pause before a store is tried again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
+/// Most tries to read a file.
+const READS_MAX: u32 = 5;
+
 /// The background work of draining.
 pub(super) struct Drain {
     reader: Reader,
@@ -52,16 +55,24 @@ impl Drain {
             );
         }
         let mut delivered = 0;
+        let mut failures = 0;
         loop {
             let records = match self.reader.oldest(self.batch).await {
                 Ok(records) => records,
                 Err(error) => {
                     metrics::spool_failed();
                     error!(error = %error, "the spool cannot be read: its events wait. Check the disk");
+                    failures += 1;
+                    if failures == READS_MAX {
+                        // One file must not hold up the others for ever.
+                        self.reader.skip(&error).await;
+                        failures = 0;
+                    }
                     tokio::time::sleep(PAUSE.1).await;
                     continue;
                 }
             };
+            failures = 0;
             let count = records.len();
             self.deliver(records).await;
             self.reader.delivered(count).await;

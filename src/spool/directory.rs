@@ -1,22 +1,21 @@
-//! The spool's directory: one process at a time, segment files by the number of their first record, and what a crash
-//! has left.
+//! The spool's directory: one process at a time, and segment files by the number of their first record.
 
-use std::collections::VecDeque;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use tracing::{error, warn};
-
-use super::frame::{self, HEADER_BYTES, Header};
-use super::ledger::Segment;
-use crate::metrics;
+use tracing::warn;
 
 /// Where the files of segments differ from all others.
 const SEGMENT_SUFFIX: &str = ".spool";
 
 /// Added to the name of a segment that could not be read as a whole.
-const DAMAGED_SUFFIX: &str = ".damaged";
+pub(super) const DAMAGED_SUFFIX: &str = ".damaged";
+
+/// What the files hold is nobody else's business.
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 
 /// The file that a running process holds a lock on.
 const LOCK: &str = "lock";
@@ -79,7 +78,11 @@ impl Directory {
             }
         };
         if !path.is_dir() {
-            std::fs::create_dir_all(path).map_err(unusable("it cannot be made"))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(DIRECTORY_MODE)
+                .create(path)
+                .map_err(unusable("it cannot be made"))?;
             let parent = path.parent().filter(|parent| *parent != Path::new(""));
             sync(parent.unwrap_or(Path::new("."))).map_err(unusable("its parent"))?;
         }
@@ -87,6 +90,7 @@ impl Directory {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(FILE_MODE)
             .open(path.join(LOCK))
             .map_err(unusable("no file can be made in it"))?;
         match lock.try_lock() {
@@ -134,6 +138,7 @@ impl Directory {
         OpenOptions::new()
             .write(true)
             .create_new(true)
+            .mode(FILE_MODE)
             .open(self.segment_path(first))
     }
 
@@ -172,7 +177,11 @@ impl Directory {
     /// Adds lines to the file of what was rejected.
     pub(super) fn reject(&self, lines: &[u8]) -> io::Result<PathBuf> {
         let path = self.path.join(REJECTED);
-        let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(FILE_MODE)
+            .open(&path)?;
         let end = file.metadata()?.len();
         if let Err(error) = file.write_all(lines).and_then(|()| file.sync_data()) {
             // Half a line would spoil the next one.
@@ -183,121 +192,28 @@ impl Directory {
         Ok(path)
     }
 
-    /// Reads what the last run left, oldest first, and the number of the next record.
-    pub(super) fn recover(&self) -> Result<(VecDeque<Segment>, u64), OpenError> {
-        let unusable = |step| {
-            move |source| OpenError::Unusable {
-                directory: self.path.clone(),
-                step,
-                source,
-            }
-        };
+    /// The numbers of the segments that are there, in order.
+    pub(super) fn segments(&self) -> io::Result<Vec<u64>> {
         let mut firsts = Vec::new();
-        for entry in std::fs::read_dir(&self.path).map_err(unusable("it cannot be listed"))? {
-            let entry = entry.map_err(unusable("it cannot be listed"))?;
-            let name = entry.file_name();
-            let number = name
-                .to_str()
-                .and_then(|name| name.strip_suffix(SEGMENT_SUFFIX));
-            firsts.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        for entry in std::fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let number = name.and_then(|name| name.strip_suffix(SEGMENT_SUFFIX));
+            let first = number.and_then(|number| number.parse().ok());
+            firsts.extend(first.filter(|first| self.segment_path(*first) == path));
         }
         firsts.sort_unstable();
-        let mut segments = VecDeque::new();
-        let mut next = 1;
-        for (place, first) in firsts.iter().enumerate() {
-            let is_last = place + 1 == firsts.len();
-            let (segment, last) =
-                self.recover_segment(*first, is_last)
-                    .map_err(|error| match error {
-                        Unreadable::Version(version) => OpenError::Version {
-                            file: self.segment_path(*first),
-                            version,
-                        },
-                        Unreadable::Io(source) => unusable("a segment cannot be read")(source),
-                    })?;
-            next = last.max(*first).saturating_add(1);
-            segments.extend(segment);
-        }
-        Ok((segments, next))
+        Ok(firsts)
     }
 
-    /// What a segment file holds, and the number of its last record.
-    fn recover_segment(
-        &self,
-        first: u64,
-        is_last: bool,
-    ) -> Result<(Option<Segment>, u64), Unreadable> {
-        let path = self.segment_path(first);
-        let bytes = std::fs::read(&path).map_err(Unreadable::Io)?;
-        let header = frame::read_header(&bytes);
-        if let Header::Version(version) = header {
-            return Err(Unreadable::Version(version));
-        }
-        let before = first.saturating_sub(1);
-        let scan = frame::scan(&bytes, HEADER_BYTES, before);
-        let last = scan.records.last().map_or(before, |found| found.sequence);
-        // A file that was begun and got nothing.
-        let is_blank = bytes.len() <= HEADER_BYTES || bytes.iter().all(|byte| *byte == 0);
-        let has_rest = bytes.len() > scan.end;
-        // Only the newest segment can have been cut off in the middle of a write, at its end: the older ones were whole
-        // before the next was begun.
-        let is_damaged = !is_blank
-            && (header == Header::Damaged || !scan.damaged.is_empty() || has_rest && !is_last);
-        if is_damaged {
-            report_damage(&path, &scan);
-        } else if has_rest {
-            warn!(
-                segment = %path.display(),
-                bytes = bytes.len() - scan.end,
-                "the end of the spool was being written when the last run ended; it was not acknowledged and is cut off"
-            );
-        }
-        let kept = if scan.records.is_empty() {
-            if is_damaged {
-                self.put_aside(first).map(drop)
-            } else {
-                self.remove(first)
-            }
-        } else if has_rest && !is_damaged {
-            let file = OpenOptions::new().write(true).open(&path);
-            file.and_then(|file| {
-                file.set_len(scan.end as u64)?;
-                file.sync_all()
-            })
-        } else {
-            Ok(())
-        };
-        kept.map_err(Unreadable::Io)?;
-        let Some(oldest) = scan.records.first() else {
-            return Ok((None, last));
-        };
-        let segment = Segment {
-            first,
-            end: if is_damaged { bytes.len() } else { scan.end } as u64,
-            waiting: scan.records.len() as u64,
-            oldest_at_ms: oldest.appended_at_ms,
-            damaged: is_damaged,
-        };
-        Ok((Some(segment), last))
+    /// Cuts a segment off behind what can be read of it.
+    pub(super) fn cut(&self, first: u64, end: u64) -> io::Result<()> {
+        let file = OpenOptions::new()
+            .write(true)
+            .open(self.segment_path(first))?;
+        file.set_len(end)?;
+        file.sync_all()
     }
-}
-
-enum Unreadable {
-    Io(io::Error),
-    Version(u32),
-}
-
-/// Says that a segment does not hold what was written to it.
-pub(super) fn report_damage(path: &Path, scan: &frame::Scan) {
-    metrics::spool_damaged();
-    error!(
-        segment = %path.display(),
-        places = scan.damaged.len(),
-        records_missing_at_least = scan.missing,
-        records_readable = scan.records.len(),
-        "the spool is damaged: events that were acknowledged may be unreadable. What can be read is delivered; the file \
-         is kept with the ending {DAMAGED_SUFFIX}. Check the disk"
-    );
 }
 
 /// Makes the names in a directory last.

@@ -9,6 +9,7 @@ mod directory;
 pub mod frame;
 mod ledger;
 mod reader;
+mod recovery;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ impl Spool {
     /// If the directory cannot be used, another process uses it, or a later version of this program has written to it.
     pub fn open(directory: &Path, bytes_max: u64) -> Result<(Self, Reader), OpenError> {
         let directory = Directory::open(directory)?;
-        let (segments, next) = directory.recover()?;
+        let (segments, next) = recovery::recover(&directory)?;
         let shared = Arc::new(Shared {
             directory,
             ledger: Mutex::new(Ledger::new(segments, bytes_max)),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::directory::report_damage;
 use super::frame::{self, HEADER_BYTES};
 use super::ledger::Segment;
+use super::recovery::{report_damage, report_unreadable};
 use super::writer::Command;
 use super::{Shared, Spool};
 use crate::metrics;
@@ -90,6 +90,25 @@ impl Reader {
         {
             self.retire(place).await;
         }
+    }
+
+    /// Leaves out the oldest segment, which cannot be read for this reason; its file is kept.
+    pub async fn skip(&mut self, reason: &io::Error) {
+        let shared = self.shared();
+        let place = {
+            let mut ledger = shared.ledger();
+            let Some(segment) = ledger.segments.front_mut() else {
+                return;
+            };
+            segment.damaged = true;
+            Place {
+                first: segment.first,
+                offset: segment.end,
+                last_sequence: 0,
+            }
+        };
+        report_unreadable(&shared.directory.segment_path(place.first), reason);
+        self.retire(place).await;
     }
 
     fn shared(&self) -> Arc<Shared> {

@@ -290,7 +290,7 @@ impl Writer {
         self.active.take_if(|active| active.first == first);
         let gone = if segment.damaged {
             self.shared.directory.put_aside(first).map(|path| {
-                warn!(kept = %path.display(), "what could be read of a damaged segment of the spool is delivered");
+                warn!(kept = %path.display(), "a damaged segment of the spool is out of the way; what could be read of it is delivered");
             })
         } else {
             self.shared.directory.remove(first)

@@ -199,3 +199,44 @@ async fn damaged_segments_of_one_name_are_all_kept() {
         .filter(|file| file.to_str().unwrap().contains(".damaged"));
     assert_eq!(kept.count(), 3);
 }
+
+/// A disk that gives nothing back, as far as a test can have one: a directory in the place of the file.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_holds_up_neither_the_start_nor_the_others() {
+    let directory = a_directory();
+    let whole = a_segment().await;
+    let unreadable = directory.path().join(format!("{:020}.spool", 1));
+    std::fs::create_dir(&unreadable).unwrap();
+    place(directory.path(), 100, &[0; 3]);
+    let foreign = directory.path().join("1.spool");
+    std::fs::write(&foreign, &whole).unwrap();
+    let (spool, mut reader, held) = opened(directory.path()).await;
+    assert!(held.is_empty() && unreadable.exists() && foreign.exists());
+
+    spool.append(vec![payload(0)]).await.unwrap();
+    let file = files(directory.path(), "101.spool").remove(0);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let error = reader.oldest(1).await.unwrap_err();
+    assert_eq!(spool.status().records, 1, "it waits");
+    reader.skip(&error).await;
+    assert_eq!(spool.status().records, 0);
+    assert_eq!(files(directory.path(), ".damaged").len(), 1);
+    spool.append(vec![payload(1)]).await.unwrap();
+    assert_eq!(super::all(&mut reader, 1).await, [payload(1)]);
+}
+
+#[tokio::test]
+async fn what_is_spooled_is_for_the_server_alone_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = a_directory();
+    let directory = parent.path().join("spool");
+    let (spool, _reader) = Spool::open(&directory, ROOMY).unwrap();
+    spool.append(vec![payload(0)]).await.unwrap();
+    spool.reject(b"{}\n".to_vec()).await.unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    for file in files(&directory, "") {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
