@@ -13,6 +13,9 @@ const SEGMENT_SUFFIX: &str = ".spool";
 /// Added to the name of a segment that could not be read as a whole.
 pub(super) const DAMAGED_SUFFIX: &str = ".damaged";
 
+/// What a disk has to take to be called working: the last few kilobytes of a full one are soon gone.
+const PROBE_BYTES: usize = 256 * 1024;
+
 /// What the files hold is nobody else's business.
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -126,7 +129,7 @@ impl Directory {
     pub(super) fn try_out(&self) -> io::Result<()> {
         let path = self.path.join("probe");
         let tried = File::create(&path).and_then(|mut file| {
-            file.write_all(&[0; 4096])?;
+            file.write_all(&vec![0; PROBE_BYTES])?;
             file.sync_data()
         });
         let removed = std::fs::remove_file(&path);
