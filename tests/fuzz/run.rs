@@ -44,6 +44,10 @@ enum Until {
 /// The case at work, for whoever watches.
 type AtWork = Arc<Mutex<Option<(Instant, u64, Vec<u8>)>>>;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo test hands its own arguments to the test harness, so these come by the environment"
+)]
 fn setting<T: FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     let value = text.parse().ok();
@@ -136,7 +140,7 @@ impl Plan {
                     std::process::abort();
                 }
                 drop(at_work);
-                std::thread::sleep(Duration::from_millis(500));
+                std::thread::park_timeout(Duration::from_millis(500));
             }
         });
     }

@@ -175,7 +175,7 @@ impl Target for SpoolReader {
             .map(|n| vec![n.wrapping_mul(37); usize::from(n)])
             .collect();
         // Records within a record, which must not be taken for records.
-        let nested = vec![a_segment(&envelopes[..2]), a_segment(&binary[..3])];
+        let nested = [a_segment(&envelopes[..2]), a_segment(&binary[..3])];
         let parts = [
             &envelopes[..1],
             &envelopes[..7],

@@ -50,7 +50,7 @@ impl Gate {
     pub(crate) fn before(&self, database_url: &str) -> String {
         let mut url: Url = database_url.parse().expect("it is a URL");
         url.set_ip_host(self.address.ip())
-            .and_then(|()| url.set_port(Some(self.address.port())).map_err(|()| ()))
+            .and_then(|()| url.set_port(Some(self.address.port())))
             .expect("a database's URL has a host and a port");
         url.into()
     }

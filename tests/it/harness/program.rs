@@ -112,7 +112,7 @@ impl Launch {
     }
 
     /// Runs a program that is expected to end by itself; returns how, and what it wrote to its standard error.
-    pub(crate) fn run_to_its_end(mut self, deadline: Duration) -> (ExitStatus, String) {
+    pub(crate) async fn run_to_its_end(mut self) -> (ExitStatus, String) {
         let mut child = self
             .command
             .stdin(Stdio::null())
@@ -120,14 +120,11 @@ impl Launch {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let began = std::time::Instant::now();
-        while child.try_wait().expect("the child can be asked").is_none() {
-            if began.elapsed() > deadline {
-                let _ = child.kill();
-                panic!("the program runs on");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually("the program ends by itself", PATIENCE, || {
+            let ended = child.try_wait().expect("the child can be asked").is_some();
+            std::future::ready(ended)
+        })
+        .await;
         let output = child.wait_with_output().expect("it has ended");
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status, log)

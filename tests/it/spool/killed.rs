@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -223,15 +222,15 @@ async fn two_servers_cannot_share_a_directory_and_the_second_says_why() {
     let first = spooling(Launch::server(&url), directory.path())
         .start()
         .await;
-    let refused = |directory: &Path| {
-        let (status, log) =
-            spooling(Launch::server(&url), directory).run_to_its_end(Duration::from_secs(20));
+    let refused = async |directory: &Path| {
+        let launch = spooling(Launch::server(&url), directory);
+        let (status, log) = launch.run_to_its_end().await;
         assert!(!status.success());
         log
     };
-    let log = refused(directory.path());
+    let log = refused(directory.path()).await;
     assert!(log.contains("in use by another process"), "{log}");
-    let log = refused(&directory.path().join("lock"));
+    let log = refused(&directory.path().join("lock")).await;
     assert!(
         log.contains("SPOOL_DIR") && log.contains("a directory"),
         "{log}"
