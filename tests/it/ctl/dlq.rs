@@ -16,7 +16,7 @@ async fn consume(topics: &Topics, db: &TestDb) {
     consumer.stop().await;
 }
 
-async fn list<'a>(topics: &Topics, filters: &[&'a str]) -> Value {
+async fn list(topics: &Topics, filters: &[&str]) -> Value {
     let arguments = ["dlq", "list"].into_iter().chain(filters.iter().copied());
     ask(topics, arguments).await.answers(0)
 }
@@ -80,10 +80,11 @@ async fn filters_narrow_the_list_and_the_counts() {
     assert_eq!(counted(&["--from", "2999-01-01T00:00:00Z"]).await, 0);
     assert_eq!(counted(&["--partition", "0"]).await, 4);
     assert_eq!(counted(&["--partition", "1"]).await, 0);
-    let origin = letters[0]["original_partition"].to_string();
+    let came_from = &letters[0]["original_partition"];
+    let origin = came_from.to_string();
     let there = counted(&["--original-partition", &origin]).await;
     let all = list(&topics, &[]).await;
-    let from_there = |letter: &&Value| letter["original_partition"].to_string() == origin;
+    let from_there = |letter: &&Value| letter["original_partition"] == *came_from;
     let letters = all["dead_letters"].as_array().unwrap();
     assert_eq!(there, letters.iter().filter(from_there).count());
 

@@ -19,7 +19,7 @@ const REFUSE: &str =
 const MEND: &str = "ALTER TABLE answers DROP CONSTRAINT no_poison";
 const ANSWERS: &str = "SELECT count(*) FROM answers";
 
-async fn redrive<'a>(topics: &Topics, arguments: &[&'a str]) -> Value {
+async fn redrive(topics: &Topics, arguments: &[&str]) -> Value {
     let arguments = ["dlq", "redrive"].iter().chain(arguments).copied();
     ask(topics, arguments).await.answers(0)
 }
