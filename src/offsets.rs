@@ -72,6 +72,12 @@ impl Offsets {
 }
 
 /// Ranges in any order, overlapping or empty.
+impl From<Range<i64>> for Offsets {
+    fn from(range: Range<i64>) -> Self {
+        [range].into_iter().collect()
+    }
+}
+
 impl FromIterator<Range<i64>> for Offsets {
     fn from_iter<I: IntoIterator<Item = Range<i64>>>(ranges: I) -> Self {
         let mut ranges: Vec<_> = ranges

@@ -79,7 +79,7 @@ impl Partition {
         let Some(first) = self.stored.first() else {
             return 0;
         };
-        let gone: Offsets = [first..self.low].into_iter().collect();
+        let gone = Offsets::from(first..self.low);
         gone.without(&self.stored).without(&self.dead).len()
     }
 
@@ -88,7 +88,7 @@ impl Partition {
     }
 
     fn open(&self, range: &Range<i64>) -> Offsets {
-        let all: Offsets = [range.clone()].into_iter().collect();
+        let all = Offsets::from(range.clone());
         all.without(&self.stored)
             .without(&self.dead)
             .without(&self.empty)
@@ -114,7 +114,7 @@ mod tests {
             high: 100,
             committed: 80,
             stored: set([10..50, 51..60, 61..80]),
-            dead: set([50..51]),
+            dead: Offsets::from(50..51),
             empty: Offsets::default(),
         };
         let expected = Count {
@@ -125,12 +125,12 @@ mod tests {
             missing: 1,
         };
         assert_eq!(everything(&partition), expected);
-        assert_eq!(partition.missing(), set([60..61]));
+        assert_eq!(partition.missing(), Offsets::from(60..61));
         assert_eq!(partition.count(&(55..65)).missing, 1);
         assert_eq!(partition.count(&(61..65)).missing, 0);
 
         // It is read after all.
-        partition.stored = partition.stored.or(&set([60..61]));
+        partition.stored = partition.stored.or(&Offsets::from(60..61));
         assert_eq!(everything(&partition).missing, 0);
         assert_eq!(everything(&partition).stored, 69);
     }
@@ -140,7 +140,7 @@ mod tests {
         let partition = Partition {
             high: 100,
             committed: 40,
-            stored: set([0..60]),
+            stored: Offsets::from(0..60),
             ..Partition::default()
         };
         let count = everything(&partition);
@@ -164,8 +164,8 @@ mod tests {
         let partition = Partition {
             high: 3,
             committed: 3,
-            stored: set([0..3]),
-            dead: set([1..2]),
+            stored: Offsets::from(0..3),
+            dead: Offsets::from(1..2),
             ..Partition::default()
         };
         let count = everything(&partition);
@@ -181,7 +181,7 @@ mod tests {
             high: 10,
             committed: 10,
             stored: set([0..4, 5..10]),
-            empty: set([4..5]),
+            empty: Offsets::from(4..5),
             ..Partition::default()
         };
         assert_eq!(everything(&partition).accepted, 9);
@@ -195,7 +195,7 @@ mod tests {
             high: 60,
             committed: 60,
             stored: set([20..30, 50..60]),
-            dead: set([30..31]),
+            dead: Offsets::from(30..31),
             ..Partition::default()
         };
         assert_eq!(partition.expired(), 19);
