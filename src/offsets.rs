@@ -73,17 +73,6 @@ impl Offsets {
 
 impl From<Range<i64>> for Offsets {
     fn from(range: Range<i64>) -> Self {
-        Self(
-            std::iter::once(range)
-                .filter(|range| !range.is_empty())
-                .collect(),
-        )
-    }
-}
-
-/// Ranges in any order, overlapping or empty.
-impl From<Range<i64>> for Offsets {
-    fn from(range: Range<i64>) -> Self {
         [range].into_iter().collect()
     }
 }
