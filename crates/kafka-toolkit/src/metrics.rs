@@ -64,6 +64,7 @@ declare! {
     LAG = Gauge "consumer_lag_records" "Records of the partition behind its committed offset, as this member sees it.";
     DEAD_LETTERS = Counter "dead_letters_total" "Dead letters written, by topic and class.";
     DEAD_LETTER_ERRORS = Counter "dead_letter_errors_total" "Failed attempts to write a dead letter, by reason.";
+    CONSUMER_REBUILDS = Counter "consumer_rebuilds_total" "Clients that did not get into their group and were replaced.";
     CLIENT_ERRORS = Counter "client_errors_total" "Errors that a client library reported by itself.";
 }
 
@@ -123,6 +124,7 @@ impl Registry {
             commit_seconds: metrics::histogram!(self.name(COMMIT_SECONDS)),
             drain_seconds: metrics::histogram!(self.name(DRAIN_SECONDS)),
             assigned: metrics::gauge!(self.name(ASSIGNED)),
+            rebuilds: metrics::counter!(self.name(CONSUMER_REBUILDS)),
             client_errors: metrics::counter!(self.name(CLIENT_ERRORS), "client" => "consumer"),
             registry: self.clone(),
         }
@@ -170,6 +172,7 @@ pub(crate) struct ConsumerMetrics {
     pub(crate) commit_seconds: Histogram,
     pub(crate) drain_seconds: Histogram,
     pub(crate) assigned: Gauge,
+    pub(crate) rebuilds: Counter,
     pub(crate) client_errors: Counter,
     registry: Registry,
 }

@@ -1,7 +1,9 @@
 //! The client of the group, and what librdkafka calls back for it.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
@@ -26,7 +28,52 @@ pub(super) struct GroupContext {
     pub(super) assignments: Arc<dyn Assignments>,
     pub(super) metrics: ConsumerMetrics,
     /// Set once the client exists; weak, because the client owns this context.
-    pub(super) client: OnceLock<Weak<GroupClient>>,
+    client: OnceLock<Weak<GroupClient>>,
+    /// Since when the client is not in its group; `None` while it is.
+    outside_since: Mutex<Option<Instant>>,
+}
+
+/// What librdkafka calls the state of a member that has its assignment, were it an empty one.
+const IN_GROUP: &str = "steady";
+
+impl GroupContext {
+    /// A client that joins the group once it is subscribed.
+    pub(super) fn client(
+        config: &ClientConfig,
+        assignments: Arc<dyn Assignments>,
+        metrics: ConsumerMetrics,
+    ) -> Result<Arc<GroupClient>, KafkaError> {
+        let client: GroupClient = config.create_with_context(Self {
+            assignments,
+            metrics,
+            client: OnceLock::new(),
+            outside_since: Mutex::default(),
+        })?;
+        let client = Arc::new(client);
+        // The cell is new, so setting it can't fail.
+        let _ = client.context().client.set(Arc::downgrade(&client));
+        Ok(client)
+    }
+
+    /// How long the client has not been in its group.
+    pub(super) fn outside_for(&self) -> Duration {
+        let since = self.outside_since.lock();
+        since
+            .unwrap_or_else(PoisonError::into_inner)
+            .map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn is_now(&self, join_state: &str) {
+        let mut since = self
+            .outside_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if join_state == IN_GROUP {
+            *since = None;
+        } else {
+            since.get_or_insert_with(Instant::now);
+        }
+    }
 }
 
 impl ClientContext for GroupContext {
@@ -35,6 +82,9 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: rdkafka::Statistics) {
+        if let Some(group) = &statistics.cgrp {
+            self.is_now(&group.join_state);
+        }
         for topic in statistics.topics.values() {
             for partition in topic.partitions.values() {
                 if partition.consumer_lag >= 0 && partition.partition >= 0 {

@@ -27,7 +27,7 @@ pub use source::UNREADABLE_HEADERS;
 pub(crate) use source::owned;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigError, ConsumerConfig, KafkaConfig};
 use crate::dead_letter::DeadLetterWriter;
-use crate::metrics::Registry;
+use crate::metrics::{ConsumerMetrics, Registry};
 use crate::partition::TopicPartition;
 use board::Board;
 use client::{Assignments, GroupClient, GroupContext};
@@ -154,24 +154,18 @@ impl<H: Handler> Consumer<H> {
             failure: Arc::clone(&failure),
             running: Mutex::new(HashMap::new()),
         });
-        let context = GroupContext {
-            assignments: Arc::clone(&supervisor) as Arc<dyn Assignments>,
+        let membership = Membership {
+            config: self.client,
+            topics: self.topics,
+            supervisor,
             metrics,
-            client: OnceLock::new(),
         };
-        let client: GroupClient = self
-            .client
-            .create_with_context(context)
-            .map_err(|error| RunError::Client(error.to_string()))?;
-        let client = Arc::new(client);
-        // The cell is new, so setting it can't fail.
-        let _ = client.context().client.set(Arc::downgrade(&client));
-        let topics = self.topics;
+        let client = membership.begin()?;
         let (ending, ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("kafka-group".to_owned())
             .spawn(move || {
-                let result = attend(client, &supervisor, &topics, &stop);
+                let result = membership.attend(client, &stop);
                 drop(ending.send(result));
             })
             .map_err(|error| RunError::Client(error.to_string()))?;
@@ -183,46 +177,87 @@ impl<H: Handler> Consumer<H> {
     }
 }
 
-/// Attends to the group until told to stop: assignments, heartbeats, commits.
-fn attend<H: Handler>(
-    client: Arc<GroupClient>,
-    supervisor: &Supervisor<H>,
-    topics: &[String],
-    stop: &CancellationToken,
-) -> Result<(), RunError> {
-    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-    client
-        .subscribe(&topics)
-        .map_err(|error| RunError::Client(error.to_string()))?;
-    let commit_interval = Duration::from_millis(supervisor.config.commit_interval_ms);
-    let mut committed = Instant::now();
-    let mut result = Ok(());
-    while !stop.is_cancelled() {
-        match client.poll(POLL.min(commit_interval)) {
-            None => {}
-            Some(Ok(record)) => {
-                let misdelivered = owned_partition(&record);
-                result = Err(RunError::Misdelivered(misdelivered));
-                break;
-            }
-            Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                result = Err(RunError::Fatal(code.to_string()));
-                break;
-            }
-            // The context has logged and counted it, and librdkafka tries again by itself.
-            Some(Err(_)) => {}
-        }
-        supervisor.board.polled();
-        if committed.elapsed() >= commit_interval {
-            supervisor.commit_finished(&client);
-            committed = Instant::now();
-        }
+/// Sessions that a client may miss outside its group before it is replaced.
+const SESSIONS_OUTSIDE_MAX: u32 = 3;
+
+/// One member of the group, whichever client it uses.
+struct Membership<H> {
+    config: ClientConfig,
+    topics: Vec<String>,
+    supervisor: Arc<Supervisor<H>>,
+    metrics: ConsumerMetrics,
+}
+
+impl<H: Handler> Membership<H> {
+    /// A client that is about to join.
+    fn begin(&self) -> Result<Arc<GroupClient>, RunError> {
+        let assignments = Arc::clone(&self.supervisor) as Arc<dyn Assignments>;
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        GroupContext::client(&self.config, assignments, self.metrics.clone())
+            .and_then(|client| client.subscribe(&topics).map(|()| client))
+            .map_err(|error| RunError::Client(error.to_string()))
     }
-    supervisor.revoked(&client, &supervisor.partitions(), false);
-    client.unsubscribe();
-    // Dropping the last reference leaves the group and waits until that is done.
-    drop(client);
-    result
+
+    /// Attends to the group until told to stop: assignments, heartbeats, commits.
+    fn attend(&self, client: Arc<GroupClient>, stop: &CancellationToken) -> Result<(), RunError> {
+        let mut client = client;
+        let supervisor = &*self.supervisor;
+        let commit_interval = Duration::from_millis(supervisor.config.commit_interval_ms);
+        let patience =
+            Duration::from_millis(supervisor.config.session_timeout_ms) * SESSIONS_OUTSIDE_MAX;
+        let mut replaced = 0;
+        let mut committed = Instant::now();
+        let mut result = Ok(());
+        while !stop.is_cancelled() {
+            match client.poll(POLL.min(commit_interval)) {
+                None => {}
+                Some(Ok(record)) => {
+                    let misdelivered = owned_partition(&record);
+                    result = Err(RunError::Misdelivered(misdelivered));
+                    break;
+                }
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    result = Err(RunError::Fatal(code.to_string()));
+                    break;
+                }
+                // The context has logged and counted it, and librdkafka tries again by itself.
+                Some(Err(_)) => {}
+            }
+            supervisor.board.polled();
+            if committed.elapsed() >= commit_interval {
+                supervisor.commit_finished(&client);
+                committed = Instant::now();
+            }
+            // librdkafka 2.12 can lose its way to the group's coordinator when a broker goes away again while it
+            // comes back: requests to join are queued and time out, for ever, on a connection that it never opens.
+            // A new client finds the way. Each is given more time than the one before, so that a group that forms
+            // slowly is not disturbed for ever.
+            if replaced > 0 && !supervisor.partitions().is_empty() {
+                replaced = 0;
+            }
+            if client.context().outside_for() > patience * (replaced + 1) {
+                tracing::warn!(
+                    outside_ms = client.context().outside_for().as_millis(),
+                    "not in the group for too long: beginning again with a new client"
+                );
+                self.metrics.rebuilds.increment(1);
+                replaced += 1;
+                self.end(client);
+                client = self.begin()?;
+            }
+        }
+        self.end(client);
+        result
+    }
+
+    /// Leaves the group and waits until that is done.
+    fn end(&self, client: Arc<GroupClient>) {
+        let supervisor = &*self.supervisor;
+        supervisor.revoked(&client, &supervisor.partitions(), false);
+        client.unsubscribe();
+        // The last reference: dropping it leaves.
+        drop(client);
+    }
 }
 
 fn owned_partition(record: &rdkafka::message::BorrowedMessage<'_>) -> TopicPartition {

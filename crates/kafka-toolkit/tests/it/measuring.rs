@@ -14,9 +14,9 @@ use crate::harness::{Seen, Stage, kafka, message, payload};
 
 /// Notes every name that is described, and every name and label that gets a value.
 #[derive(Clone, Default)]
-struct Notes {
+pub(crate) struct Notes {
     described: Arc<Mutex<BTreeSet<String>>>,
-    recorded: Arc<Mutex<BTreeSet<String>>>,
+    pub(crate) recorded: Arc<Mutex<BTreeSet<String>>>,
 }
 
 struct Note(String, Arc<Mutex<BTreeSet<String>>>);

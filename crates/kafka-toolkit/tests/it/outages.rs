@@ -10,6 +10,7 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::harness::{Running, Seen, message, until};
+use crate::measuring::Notes;
 
 struct Outage {
     cluster: MockCluster<'static, DefaultProducerContext>,
@@ -84,6 +85,28 @@ async fn reading_goes_on_when_the_broker_is_back() {
     outage.cluster.broker_up(1).unwrap();
     sending.await;
     until("all are handled", async || seen.times().len() == 6).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_get_into_its_group_is_replaced() {
+    let notes = Notes::default();
+    let _recorder = metrics::set_default_local_recorder(&notes);
+    let mut outage = Outage::new();
+    // Longer than the mock waits for further members before it lets the first one in.
+    outage.config.session_timeout_ms = 5_000;
+    outage.send(3).await;
+    outage.cluster.broker_down(1).unwrap();
+    let seen = Seen::default();
+    let running = outage.start(&seen);
+    until("the client is replaced", async || {
+        let recorded = notes.recorded.lock().unwrap();
+        recorded.contains("kafka_consumer_rebuilds_total")
+    })
+    .await;
+    assert!(running.is_running());
+    outage.cluster.broker_up(1).unwrap();
+    until("all are handled", async || seen.count() == 3).await;
     running.stop().await;
 }
 
