@@ -97,7 +97,14 @@ async fn a_bad_deploy_trips_the_brake_and_a_command_and_a_redrive_bring_everythi
     assert_eq!(said.count() as i64, PARTITIONS, "{log:#?}");
     assert_eq!(db.number(ANSWERS).await, 0);
 
-    let held_back = topics.lag().await;
+    let dead = topics.dead_letters().await.len() as i64;
+    eventually(
+        "the offsets follow the dead letters",
+        PATIENCE,
+        async || topics.lag().await == in_all - dead,
+    )
+    .await;
+    let held_back = in_all - dead;
     let url = consumer.client().base().to_owned();
     let shown = ask(&topics, ["brake", "show", "--consumer-url", &url]).await;
     let shown = shown.answers(0);
