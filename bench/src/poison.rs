@@ -90,8 +90,10 @@ impl Poisoner {
     /// Keeps the share while others fill the topic; never ends by itself.
     pub(crate) async fn keep_up(&mut self) -> anyhow::Result<()> {
         loop {
-            let records = records_in(&self.inspector, &self.topic).await?;
-            self.send_up_to(records / ONE_IN).await?;
+            // A topic that was just made may have no leader yet; what lasts fails `finish`, which looks, too.
+            if let Ok(records) = records_in(&self.inspector, &self.topic).await {
+                self.send_up_to(records / ONE_IN).await?;
+            }
             tokio::time::sleep(LOOK).await;
         }
     }
