@@ -1,10 +1,17 @@
-//! What happens around every request: its time is recorded, and a panic becomes a 500.
+//! What happens around every request: its time is recorded, a panic becomes a 500, and a client whose body was not read is
+//! told that its connection ends.
 
 use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request};
-use axum::http::{Method, StatusCode};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -58,6 +65,64 @@ fn status_label(status: StatusCode) -> &'static str {
         500 => "500",
         503 => "503",
         _ => "other",
+    }
+}
+
+/// Names the end of the connection in the answer to a request whose body nobody has read to its end, as those of refused
+/// callers are. What is left of the body stands between this request and the next, so the connection is closed, and a
+/// client that is not told sends its next request into the closing.
+pub(super) async fn announce_unread(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() || request.version() > Version::HTTP_11 {
+        return next.run(request).await;
+    }
+    let is_read = Arc::new(AtomicBool::new(false));
+    let request = request.map(|body| {
+        Body::new(Watched {
+            body,
+            is_read: Arc::clone(&is_read),
+        })
+    });
+    let mut response = next.run(request).await;
+    if !is_read.load(Ordering::Relaxed) {
+        close_after(&mut response);
+    }
+    response
+}
+
+/// Tells the client that the connection ends with this answer.
+pub(super) fn close_after(response: &mut Response) {
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// A body that notes when it has been read to its end.
+struct Watched {
+    body: Body,
+    is_read: Arc<AtomicBool>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.is_read.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
     }
 }
 

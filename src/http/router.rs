@@ -124,6 +124,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(answer_unknown)
         .method_not_allowed_fallback(answer_unknown)
         .layer(CatchPanicLayer::custom(middleware::answer_panic))
+        .layer(from_fn(middleware::announce_unread))
         .layer(from_fn(middleware::record))
         .layer(from_fn_with_state(
             state.stopping.clone(),

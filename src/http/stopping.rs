@@ -11,8 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Version};
+use axum::http::Version;
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::serve::Listener;
@@ -21,6 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::middleware::close_after;
 use crate::config::HttpConfig;
 
 /// How long a connection without a request is kept after new ones are refused: a client that is at work sends its next
@@ -150,9 +150,7 @@ pub(super) async fn announce(
     let has_header = request.version() <= Version::HTTP_11;
     let mut response = next.run(request).await;
     if has_header && stopping.is_cancelled() {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+        close_after(&mut response);
     }
     response
 }
