@@ -1,6 +1,6 @@
 //! The client of the group, and what librdkafka calls back for it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -57,17 +57,18 @@ impl GroupContext {
 
     /// How long the client has not been in its group.
     pub(super) fn outside_for(&self) -> Duration {
-        let since = self.outside_since.lock();
-        since
-            .unwrap_or_else(PoisonError::into_inner)
+        self.outside_since()
             .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    fn is_now(&self, join_state: &str) {
-        let mut since = self
-            .outside_since
+    fn outside_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.outside_since
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_now(&self, join_state: &str) {
+        let mut since = self.outside_since();
         if join_state == IN_GROUP {
             *since = None;
         } else {
@@ -122,7 +123,11 @@ impl ConsumerContext for GroupContext {
         }
     }
 
-    fn post_rebalance(&self, _: &GroupClient, _: &Rebalance<'_>) {
+    fn post_rebalance(&self, _: &GroupClient, rebalance: &Rebalance<'_>) {
+        // The statistics come too rarely to catch every member of a group that is put together anew all the time.
+        if matches!(rebalance, Rebalance::Assign(_)) {
+            self.is_now(IN_GROUP);
+        }
         if let Some(client) = self.client.get().and_then(Weak::upgrade) {
             self.assignments.settled(&client);
         }
