@@ -9,7 +9,7 @@ use crate::harness::event::an_answer;
 use crate::harness::private::RECOVERY;
 use crate::harness::program::Launch;
 use crate::harness::samples::Samples;
-use crate::harness::{PATIENCE, Setup, TestDb, Topics, eventually};
+use crate::harness::{App, PATIENCE, TestDb, Topics, eventually};
 
 async fn ask(db: &TestDb, topics: &Topics) -> Ran {
     asking(topics, ["completeness"]).on(db).run().await
@@ -66,11 +66,7 @@ fn assert_it_adds_up(answer: &Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_record_is_accounted_for_through_duplicates_poison_a_kill_a_replay_and_a_skip() {
     let (db, topics) = (TestDb::new().await, Topics::new().await);
-    let app = Setup::on(&db.url())
-        .through(&topics)
-        .with("kafka-produce-deadline-ms", 10_000)
-        .start()
-        .await;
+    let app = App::by_kafka(&db, &topics).await;
     let events: Vec<Value> = (0..2_000).map(|_| an_answer().json()).collect();
     post_by_kafka(&app, &events).await;
     for n in 0..5 {
@@ -162,11 +158,7 @@ async fn every_record_is_accounted_for_through_duplicates_poison_a_kill_a_replay
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_older_than_the_group_misses_what_it_lacks_until_it_is_read_again() {
     let (db, topics) = (TestDb::new().await, Topics::new().await);
-    let app = Setup::on(&db.url())
-        .through(&topics)
-        .with("kafka-produce-deadline-ms", 10_000)
-        .start()
-        .await;
+    let app = App::by_kafka(&db, &topics).await;
     let events: Vec<Value> = (0..100).map(|_| an_answer().json()).collect();
     post_by_kafka(&app, &events).await;
     drain(&db, &topics).await;

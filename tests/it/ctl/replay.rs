@@ -13,7 +13,7 @@ use crate::harness::load::{Load, acknowledged};
 use crate::harness::private::{RECOVERY, Services};
 use crate::harness::rows::{Rows, differences, exact_rows, lasting_rows};
 use crate::harness::topic::Running;
-use crate::harness::{App, PATIENCE, Setup, TestDb, Topics, eventually};
+use crate::harness::{App, PATIENCE, TestDb, Topics, eventually};
 
 const ANSWERS: usize = 20;
 
@@ -31,11 +31,7 @@ impl Consumed {
 
     async fn on(db: TestDb) -> Self {
         let topics = Topics::new().await;
-        let app = Setup::on(&db.url())
-            .through(&topics)
-            .with("kafka-produce-deadline-ms", 10_000)
-            .start()
-            .await;
+        let app = App::by_kafka(&db, &topics).await;
         Self { db, topics, app }
     }
 

@@ -15,7 +15,7 @@ use crate::harness::event::{a_publication, an_answer};
 use crate::harness::private::RECOVERY;
 use crate::harness::program::{Launch, Program};
 use crate::harness::stream::Stream;
-use crate::harness::{PATIENCE, Setup, TestDb, Topics, eventually};
+use crate::harness::{App, PATIENCE, TestDb, Topics, eventually};
 
 /// How many partitions a consumer has, by its own metrics.
 async fn assigned(consumer: &Program) -> usize {
@@ -138,11 +138,7 @@ async fn writers_in(db: &TestDb, condition: &str) -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_that_sleeps_inside_a_transaction_does_not_hold_up_the_others() {
     let (db, topics) = (TestDb::new().await, Topics::new().await);
-    let app = Setup::on(&db.url())
-        .through(&topics)
-        .with("kafka-produce-deadline-ms", 10_000)
-        .start()
-        .await;
+    let app = App::by_kafka(&db, &topics).await;
     let start = || {
         Launch::consumer(&db.url(), &topics)
             .with("DATABASE_WRITE_TIMEOUT_MS", "5000")

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{assert_none_is_missing, stored};
-use crate::harness::load::{Load, Sent, acknowledged};
+use crate::harness::load::{Load, Sent, acknowledged, assert_no_request_failed};
 use crate::harness::private::{RECOVERY, Services};
 use crate::harness::topic::Running;
 use crate::harness::{PATIENCE, Setup, TestDb, Topics};
@@ -69,16 +69,6 @@ async fn is_survived(outage: Outage) {
         "an event is stored twice or was never posted"
     );
     consumer.stop().await;
-}
-
-#[track_caller]
-fn assert_no_request_failed(sent: &[Sent]) {
-    let failed: Vec<_> = sent
-        .iter()
-        .filter(|sent| sent.status() != Some(201))
-        .take(3)
-        .collect();
-    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 /// Only what was in flight when Kafka failed, and one probe per cycle of the breaker, may wait for the deadline.

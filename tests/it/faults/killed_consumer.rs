@@ -6,7 +6,7 @@ use crate::harness::event::{a_publication, a_start, an_answer};
 use crate::harness::private::RECOVERY;
 use crate::harness::program::Launch;
 use crate::harness::rows::{differences, lasting_rows};
-use crate::harness::{PATIENCE, Setup, TestDb, Topics, eventually};
+use crate::harness::{App, PATIENCE, Setup, TestDb, Topics, eventually};
 
 const SESSIONS: usize = 30;
 const ANSWERS: usize = 200;
@@ -36,11 +36,7 @@ fn session_events() -> Vec<serde_json::Value> {
 async fn a_consumer_killed_in_the_middle_of_a_load_leaves_exact_counts_after_its_restart() {
     let topics = Topics::new().await;
     let (by_kafka, direct) = (TestDb::new().await, TestDb::new().await);
-    let app = Setup::on(&by_kafka.url())
-        .through(&topics)
-        .with("kafka-produce-deadline-ms", 10_000)
-        .start()
-        .await;
+    let app = App::by_kafka(&by_kafka, &topics).await;
     let reference = Setup::on(&direct.url()).start().await;
     for _ in 0..SESSIONS / 10 {
         let events: Vec<_> = (0..10).flat_map(|_| session_events()).collect();

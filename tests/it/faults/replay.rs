@@ -5,16 +5,12 @@ use uuid::Uuid;
 use crate::harness::event::{a_publication, a_start, an_answer, an_end};
 use crate::harness::rows::{differences, exact_rows};
 use crate::harness::topic::Running;
-use crate::harness::{PATIENCE, Setup, TestDb, Topics};
+use crate::harness::{App, PATIENCE, TestDb, Topics};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offsets_set_back_to_the_beginning_change_no_row() {
     let (db, topics) = (TestDb::new().await, Topics::new().await);
-    let app = Setup::on(&db.url())
-        .through(&topics)
-        .with("kafka-produce-deadline-ms", 10_000)
-        .start()
-        .await;
+    let app = App::by_kafka(&db, &topics).await;
     let mut events = Vec::new();
     for _ in 0..20 {
         let (session, question) = (Uuid::new_v4(), Uuid::new_v4());

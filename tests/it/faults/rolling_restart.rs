@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{assert_none_is_missing, stored};
 use crate::harness::client::Client;
-use crate::harness::load::{Load, Sent, acknowledged};
+use crate::harness::load::{Load, Sent, acknowledged, assert_no_request_failed};
 use crate::harness::program::{Launch, Program};
 use crate::harness::topic::Running;
 use crate::harness::{PATIENCE, TestDb, Topics};
@@ -80,21 +80,11 @@ async fn restart(launch: impl Fn() -> Launch, mode: &str) -> Vec<Sent> {
     load.stop().await
 }
 
-#[track_caller]
-fn assert_every_one_was_taken(sent: &[Sent]) {
-    let failed: Vec<_> = sent
-        .iter()
-        .filter(|sent| sent.status() != Some(201))
-        .take(3)
-        .collect();
-    assert!(failed.is_empty(), "{failed:#?}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_two_servers_in_direct_mode_are_restarted_in_turn() {
     let db = TestDb::new().await;
     let sent = restart(|| Launch::server(&db.url()), "direct").await;
-    assert_every_one_was_taken(&sent);
+    assert_no_request_failed(&sent);
     assert_none_is_missing(&acknowledged(&sent), &stored(&db).await);
 }
 
@@ -109,7 +99,7 @@ async fn no_request_fails_while_two_servers_in_kafka_mode_are_restarted_in_turn(
             .with("KAFKA_PRODUCE_DEADLINE_MS", "10000")
     };
     let sent = restart(launch, "kafka").await;
-    assert_every_one_was_taken(&sent);
+    assert_no_request_failed(&sent);
     topics.drained(PATIENCE).await;
     assert_none_is_missing(&acknowledged(&sent), &stored(&db).await);
     consumer.stop().await;

@@ -8,7 +8,7 @@ use crate::harness::load::{Load, Sent, acknowledged};
 use crate::harness::private::RECOVERY;
 use crate::harness::program::Launch;
 use crate::harness::topic::Running;
-use crate::harness::{PATIENCE, Setup, TestDb, Topics, eventually};
+use crate::harness::{App, PATIENCE, TestDb, Topics, eventually};
 
 /// A client gets an answer or no connection; a request that was sent is never cut off.
 #[track_caller]
@@ -90,11 +90,7 @@ async fn a_server_that_drains_takes_requests_and_tells_everybody_to_leave() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_that_is_stopped_commits_what_it_has_stored() {
     let (db, topics) = (TestDb::new().await, Topics::new().await);
-    let app = Setup::on(&db.url())
-        .through(&topics)
-        .with("kafka-produce-deadline-ms", 10_000)
-        .start()
-        .await;
+    let app = App::by_kafka(&db, &topics).await;
     for _ in 0..4 {
         let body = app
             .post_batch((0..2_000).map(|_| an_answer().json()))

@@ -106,6 +106,15 @@ impl App {
             .await
     }
 
+    /// In Kafka mode, on a machine that may be busy: nothing goes direct only because the broker takes its time.
+    pub(crate) async fn by_kafka(db: &TestDb, topics: &Topics) -> Self {
+        Setup::on(&db.url())
+            .through(topics)
+            .with("kafka-produce-deadline-ms", 10_000)
+            .start()
+            .await
+    }
+
     /// Stops as SIGTERM does, and returns when everything accepted is finished.
     pub(crate) async fn stop(self) {
         self.stop.cancel();

@@ -39,6 +39,17 @@ impl Sent {
     }
 }
 
+/// Fails, naming some, if a post was not answered 201.
+#[track_caller]
+pub(crate) fn assert_no_request_failed(sent: &[Sent]) {
+    let failed: Vec<_> = sent
+        .iter()
+        .filter(|sent| sent.status() != Some(201))
+        .take(3)
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
 /// Clients at work.
 pub(crate) struct Load {
     sent: Arc<Mutex<Vec<Sent>>>,

@@ -111,15 +111,18 @@ impl Launch {
         self
     }
 
-    /// Runs a program that is expected to end by itself; returns how, and what it wrote to its standard error.
-    pub(crate) async fn run_to_its_end(mut self) -> (ExitStatus, String) {
-        let mut child = self
-            .command
+    fn spawn(&mut self) -> Child {
+        self.command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the program starts");
+            .expect("the program starts")
+    }
+
+    /// Runs a program that is expected to end by itself; returns how, and what it wrote to its standard error.
+    pub(crate) async fn run_to_its_end(mut self) -> (ExitStatus, String) {
+        let mut child = self.spawn();
         eventually("the program ends by itself", PATIENCE, || {
             let ended = child.try_wait().expect("the child can be asked").is_some();
             std::future::ready(ended)
@@ -132,13 +135,7 @@ impl Launch {
 
     /// Starts the program and waits until it listens.
     pub(crate) async fn start(mut self) -> Program {
-        let mut child = self
-            .command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = self.spawn();
         let log = Arc::<Mutex<Vec<String>>>::default();
         let lines =
             BufReader::new(child.stderr.take().expect("its standard error is a pipe")).lines();
