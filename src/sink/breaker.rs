@@ -4,10 +4,11 @@
 //! the breaker, its failure opens it again. A permit that is dropped without a verdict (the client hung up, the
 //! fault was the payload's) changes nothing and frees the probe's place.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::metrics;
@@ -60,8 +61,8 @@ struct Inner {
     failures_to_open: u32,
     open_for: Duration,
     state: Mutex<State>,
-    /// Whether it has opened and not closed since.
-    is_away: watch::Sender<bool>,
+    /// Wakes those who wait in the order in which they began to: who has lost most time is the first to go direct.
+    opened: Notify,
 }
 
 #[derive(Debug)]
@@ -97,7 +98,7 @@ impl Breaker {
                 failures_to_open,
                 open_for,
                 state,
-                is_away: watch::Sender::new(false),
+                opened: Notify::new(),
             }),
         }
     }
@@ -167,18 +168,15 @@ impl Permit {
     /// Resolves when the verdict of somebody else has opened the breaker meanwhile; waiting on makes no sense then. A
     /// probe is what everybody else relies on, and is never overtaken.
     pub async fn overtaken(&self) {
-        if !self.is_probe
-            && self
-                .inner
-                .is_away
-                .subscribe()
-                .wait_for(|is_away| *is_away)
-                .await
-                .is_ok()
-        {
-            return;
+        if self.is_probe {
+            return std::future::pending().await;
         }
-        std::future::pending().await
+        let mut opened = pin!(self.inner.opened.notified());
+        // Before the look, so that none is missed between the two.
+        opened.as_mut().enable();
+        if self.inner.lock().generation() == self.generation {
+            opened.await;
+        }
     }
 
     /// The try went well.
@@ -195,7 +193,6 @@ impl Permit {
                     generation: *generation + 1,
                 };
                 BreakerState::HalfOpen.record_change_to(BreakerState::Closed);
-                self.inner.is_away.send_replace(false);
                 info!("Kafka acknowledges again: events go by way of Kafka");
             }
             // The verdict of an earlier time says nothing about now.
@@ -230,7 +227,7 @@ impl Permit {
             generation: next_generation,
         };
         left.record_change_to(BreakerState::Open);
-        self.inner.is_away.send_replace(true);
+        self.inner.opened.notify_waiters();
     }
 }
 
@@ -315,6 +312,24 @@ mod tests {
         let after = breaker.permit().unwrap();
         let not_yet = tokio::time::timeout(Duration::from_millis(1), after.overtaken()).await;
         assert!(not_yet.is_err(), "it is closed again");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn who_waits_longest_is_told_first() {
+        let breaker = Breaker::new(1, LONG);
+        let told = Arc::<Mutex<Vec<usize>>>::default();
+        let mut waiting = tokio::task::JoinSet::new();
+        for place in 0..100 {
+            let (permit, told) = (breaker.permit().unwrap(), Arc::clone(&told));
+            waiting.spawn(async move {
+                permit.overtaken().await;
+                told.lock().unwrap().push(place);
+            });
+        }
+        tokio::task::yield_now().await;
+        breaker.permit().unwrap().fail();
+        waiting.join_all().await;
+        assert_eq!(*told.lock().unwrap(), (0..100).collect::<Vec<_>>());
     }
 
     #[test]
