@@ -12,6 +12,7 @@ use crate::backoff::Backoff;
 use crate::header::Headers;
 use crate::message::Message;
 use crate::outcome::Failure;
+use crate::partition::TopicPartition;
 use crate::producer::{ConnectError, Producer};
 use crate::record::Record;
 
@@ -201,21 +202,22 @@ impl DeadLetterWriter {
         &self.topic
     }
 
-    /// Writes all of them, trying again for as long as it takes; `false` when told to stop before that.
+    /// Writes all records that a partition gives up, trying again for as long as it takes; `false` when told to stop
+    /// before that.
     pub(crate) async fn write(
-        &self,
-        topic: &str,
-        partition: i32,
-        given_up: &[GivenUp],
-        stop: &CancellationToken,
+        self,
+        partition: TopicPartition,
+        given_up: Vec<GivenUp>,
+        stop: CancellationToken,
         on_trouble: impl Fn(),
     ) -> bool {
+        let topic = &*partition.topic;
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut missing: Vec<&GivenUp> = given_up.iter().collect();
         loop {
             let messages = missing
                 .iter()
-                .map(|given_up| dead_letter(topic, partition, given_up))
+                .map(|given_up| dead_letter(&partition, given_up))
                 .collect();
             let answers = self.producer.send_all(&self.topic, messages).await;
             let mut still_missing = Vec::new();
@@ -235,8 +237,7 @@ impl DeadLetterWriter {
             }
             let Some(error) = reason else { return true };
             tracing::error!(
-                kafka.topic = topic,
-                kafka.partition = partition,
+                %partition,
                 kafka.offset = still_missing[0].record.offset,
                 records = still_missing.len(),
                 dead_letter.topic = self.topic,
@@ -253,7 +254,7 @@ impl DeadLetterWriter {
     }
 }
 
-fn dead_letter(topic: &str, partition: i32, given_up: &GivenUp) -> Message {
+fn dead_letter(from: &TopicPartition, given_up: &GivenUp) -> Message {
     let GivenUp {
         record,
         failure,
@@ -263,8 +264,8 @@ fn dead_letter(topic: &str, partition: i32, given_up: &GivenUp) -> Message {
     // A record that comes from a dead-letter topic itself must not speak of two origins.
     message.headers = without_own(&record.headers);
     let headers = &mut message.headers;
-    headers.push(ORIGINAL_TOPIC, topic.to_owned());
-    headers.push(ORIGINAL_PARTITION, partition.to_string());
+    headers.push(ORIGINAL_TOPIC, from.topic.to_string());
+    headers.push(ORIGINAL_PARTITION, from.partition.to_string());
     headers.push(ORIGINAL_OFFSET, record.offset.to_string());
     if let Some(timestamp_ms) = record.timestamp_ms {
         headers.push(ORIGINAL_TIMESTAMP, timestamp_ms.to_string());

@@ -1,11 +1,12 @@
 //! Brings every record of a batch to an end: handled, refused, or a dead letter.
 //!
 //! Owns retries, the consequences of the error classes and the brake on dead letters. A record that is not at its
-//! end holds back the partition's finished offset.
+//! end holds back the partition's finished offset; so does a dead letter that the broker has not confirmed, behind which
+//! at most one more batch is handled.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -27,6 +28,8 @@ use crate::record::{Batch, Record};
 pub(super) struct Resolver<H> {
     pub(super) handler: Arc<H>,
     pub(super) dead_letters: DeadLetterWriter,
+    /// Those of the round before, while they are being written.
+    letters: Option<Letters>,
     pub(super) partition: TopicPartition,
     pub(super) state: Arc<PartitionState>,
     pub(super) metrics: PartitionMetrics,
@@ -56,6 +59,15 @@ struct Round {
     reason: Option<Failure>,
 }
 
+/// Dead letters that are being written while the partition's next batch is handled, so that a bad record here and there
+/// costs the good ones no waiting.
+struct Letters {
+    writing: Pin<Box<dyn Future<Output = bool> + Send>>,
+    count: usize,
+    /// Everything before this offset is finished once they are written; `None` when nothing is by that alone.
+    finishes: Option<i64>,
+}
+
 impl<H: Handler> Resolver<H> {
     pub(super) fn new(
         handler: Arc<H>,
@@ -69,6 +81,7 @@ impl<H: Handler> Resolver<H> {
         Self {
             handler,
             dead_letters,
+            letters: None,
             partition,
             state,
             metrics,
@@ -87,13 +100,18 @@ impl<H: Handler> Resolver<H> {
         }
     }
 
-    /// Returns when every record is at its end, or earlier when told to stop.
+    /// Returns when every record is at its end or [on its way](Self::has_letters) to the dead letters, or earlier when
+    /// told to stop.
     pub(super) async fn resolve(&mut self, mut batch: Batch) -> Result<(), RunError> {
         let mut tries = vec![Tries::default(); batch.len()];
         let first_offset = batch.records().first().map(|record| record.offset);
+        let handler = Arc::clone(&self.handler);
         self.backoff.reset();
         loop {
-            let outcomes = hand_over(&*self.handler, &batch).await;
+            let (outcomes, written) = tokio::join!(hand_over(&*handler, &batch), self.settle());
+            if !written {
+                return Ok(());
+            }
             if outcomes.len() != batch.len() {
                 return Err(RunError::OutcomeCount {
                     partition: self.partition.clone(),
@@ -102,7 +120,7 @@ impl<H: Handler> Resolver<H> {
                 });
             }
             let next_offset = batch.next_offset();
-            let round = if outcomes.iter().all(|outcome| *outcome == Outcome::Done) {
+            let mut round = if outcomes.iter().all(|outcome| *outcome == Outcome::Done) {
                 (0..outcomes.len()).for_each(|_| self.budget.handled());
                 self.metrics.done.increment(outcomes.len() as u64);
                 Round::default()
@@ -112,21 +130,19 @@ impl<H: Handler> Resolver<H> {
                 batch = frame;
                 round
             };
-            if !round.dead.is_empty() && !self.give_up(&round.dead).await {
-                return Ok(());
-            }
-            let finished = round
-                .again
-                .first()
-                .map_or(next_offset, |record| record.offset);
-            if Some(finished) != first_offset {
+            let next = round.again.first();
+            let finished = next.map_or(next_offset, |record| record.offset);
+            let finishes = (Some(finished) != first_offset).then_some(finished);
+            if !round.dead.is_empty() {
+                self.give_up(std::mem::take(&mut round.dead), finishes);
+            } else if let Some(finished) = finishes {
                 self.state.finish_up_to(finished);
             }
             if round.again.is_empty() {
                 self.rest(None, false);
                 return Ok(());
             }
-            if !self.wait(&round).await {
+            if !self.settle().await || !self.wait(&round).await {
                 return Ok(());
             }
             batch = batch.remainder(round.again);
@@ -192,9 +208,33 @@ impl<H: Handler> Resolver<H> {
         }
     }
 
-    /// Writes dead letters; `false` when told to stop before all are written.
-    async fn give_up(&self, dead: &[GivenUp]) -> bool {
-        for given_up in dead {
+    /// Whether dead letters are on their way, which [`settle`](Self::settle) waits for.
+    pub(super) fn has_letters(&self) -> bool {
+        self.letters.is_some()
+    }
+
+    /// Waits until the dead letters that are on their way are written; `false` when told to stop before that. Can be
+    /// dropped and called again.
+    pub(super) async fn settle(&mut self) -> bool {
+        let Some(letters) = &mut self.letters else {
+            return true;
+        };
+        let written = letters.writing.as_mut().await;
+        if let Some(letters) = self.letters.take()
+            && written
+        {
+            self.metrics.dead.increment(letters.count as u64);
+            if let Some(finished) = letters.finishes {
+                self.state.finish_up_to(finished);
+            }
+            self.rest(None, false);
+        }
+        written
+    }
+
+    /// Sends records on their way to the dead letters.
+    fn give_up(&mut self, dead: Vec<GivenUp>, finishes: Option<i64>) {
+        for given_up in &dead {
             tracing::warn!(
                 partition = %self.partition,
                 kafka.offset = given_up.record.offset,
@@ -205,16 +245,21 @@ impl<H: Handler> Resolver<H> {
                 "a record becomes a dead letter"
             );
         }
-        let topic = &self.partition.topic;
-        let waiting = || self.rest(None, true);
-        let written = self
-            .dead_letters
-            .write(topic, self.partition.partition, dead, &self.stop, waiting)
-            .await;
-        if written {
-            self.metrics.dead.increment(dead.len() as u64);
-        }
-        written
+        let (state, waiting) = (Arc::clone(&self.state), self.metrics.waiting.clone());
+        let on_trouble = move || {
+            state.set_waiting(true);
+            waiting.set(1.0);
+        };
+        let (partition, stop) = (self.partition.clone(), self.stop.clone());
+        self.letters = Some(Letters {
+            count: dead.len(),
+            writing: Box::pin(
+                self.dead_letters
+                    .clone()
+                    .write(partition, dead, stop, on_trouble),
+            ),
+            finishes,
+        });
     }
 
     /// Waits as long as the state of things asks for; `false` when told to stop.

@@ -28,7 +28,8 @@ impl<H: Handler> Worker<H> {
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => break,
+                _ = resolver.settle(), if resolver.has_letters() => continue,
                 () = source.gather_until_due(&mut next) => {}
             }
             let current = source.batch(&mut next);
@@ -47,5 +48,12 @@ impl<H: Handler> Worker<H> {
                 }
             }
         }
+        // Whoever reads the partition next would give them up a second time.
+        tokio::select! {
+            biased;
+            () = abandon.cancelled() => {}
+            _ = resolver.settle() => {}
+        }
+        Ok(())
     }
 }

@@ -319,6 +319,12 @@ async fn a_commit_waits_for_the_dead_letter_to_be_confirmed() {
         producer.in_flight() > 0
     })
     .await;
+    // The partition goes on for a batch, but not its offset.
+    stage.send_numbers("k", 2).await;
+    until("the batch behind is handed over", async || {
+        seen.count() == 5
+    })
+    .await;
     assert_eq!(stage.committed().await, BTreeMap::new());
 
     let registry =
@@ -329,10 +335,41 @@ async fn a_commit_waits_for_the_dead_letter_to_be_confirmed() {
         .await
         .unwrap();
     until("all are committed", async || {
-        stage.committed_sum().await == 3
+        stage.committed_sum().await == 5
     })
     .await;
     running.stop().await;
     assert!(!stage.dead_letters().await.is_empty());
-    assert_eq!(seen.count(), 3);
+    assert_eq!(seen.count(), 5);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_dead_letters_on_their_way() {
+    let stage = Stage::with_partitions(1).await;
+    stage.send_numbers("k", 3).await;
+    let slow = kafka_toolkit::ProducerConfig {
+        linger_ms: 700.0,
+        ..Default::default()
+    };
+    let producer = kafka_toolkit::Producer::connect(&kafka(), &slow).unwrap();
+    let seen = Seen::default();
+    let consumer = kafka_toolkit::Consumer::new(
+        &kafka(),
+        &stage.config(),
+        &[&stage.topic],
+        kafka_toolkit::DeadLetterWriter::new(producer.clone(), &stage.dlq),
+        seen.handler(|record| match payload(record) {
+            "2" => Outcome::permanent("bad", "never"),
+            _ => Outcome::Done,
+        }),
+    )
+    .unwrap();
+    let running = crate::harness::Running::start(consumer);
+    until("the dead letter is on its way", async || {
+        producer.in_flight() > 0
+    })
+    .await;
+    running.stop().await;
+    assert_eq!(stage.committed_sum().await, 3);
+    assert_eq!(stage.dead_letters().await.len(), 1);
 }
