@@ -4,18 +4,14 @@
 //! the breaker, its failure opens it again. A permit that is dropped without a verdict (the client hung up, the
 //! fault was the payload's) changes nothing and frees the probe's place.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::metrics;
-
-/// How many of those who wait for Kafka when the breaker opens go elsewhere at the same time: enough to fill the
-/// transactions of the direct path. They are a second's worth of requests, and who began to wait first goes first, so
-/// that nobody waits long for both stores: woken all at once, they would all wait for the last of them.
-const OVERTAKEN_AT_ONCE: usize = 512;
 
 /// The state that a breaker is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,34 +61,18 @@ struct Inner {
     failures_to_open: u32,
     open_for: Duration,
     state: Mutex<State>,
+    /// Wakes those who wait in the order in which they began to: who has lost most time is the first to go direct.
+    opened: Notify,
 }
 
 #[derive(Debug)]
 enum State {
-    Closed {
-        failures: u32,
-        generation: u64,
-        way_out: Arc<Semaphore>,
-    },
-    Open {
-        since: Instant,
-        generation: u64,
-    },
-    HalfOpen {
-        probing: bool,
-        generation: u64,
-    },
+    Closed { failures: u32, generation: u64 },
+    Open { since: Instant, generation: u64 },
+    HalfOpen { probing: bool, generation: u64 },
 }
 
 impl State {
-    fn closed(generation: u64) -> Self {
-        Self::Closed {
-            failures: 0,
-            generation,
-            way_out: Arc::new(Semaphore::new(0)),
-        }
-    }
-
     fn generation(&self) -> u64 {
         match self {
             Self::Closed { generation, .. }
@@ -109,12 +89,16 @@ impl Breaker {
         for (from, to) in BreakerState::CHANGES {
             metrics::breaker_changed(from.name(), to.name(), 0);
         }
-        let state = Mutex::new(State::closed(0));
+        let state = Mutex::new(State::Closed {
+            failures: 0,
+            generation: 0,
+        });
         Self {
             inner: Arc::new(Inner {
                 failures_to_open,
                 open_for,
                 state,
+                opened: Notify::new(),
             }),
         }
     }
@@ -132,18 +116,18 @@ impl Breaker {
             BreakerState::Open.record_change_to(BreakerState::HalfOpen);
         }
         let generation = state.generation();
-        let way_out = match &mut *state {
-            State::Closed { way_out, .. } => Some(Arc::clone(way_out)),
+        let is_probe = match &mut *state {
+            State::Closed { .. } => false,
             State::Open { .. } | State::HalfOpen { probing: true, .. } => return None,
             State::HalfOpen { probing, .. } => {
                 *probing = true;
-                None
+                true
             }
         };
         Some(Permit {
             inner: Arc::clone(&self.inner),
             generation,
-            way_out,
+            is_probe,
         })
     }
 
@@ -177,22 +161,21 @@ impl Inner {
 pub struct Permit {
     inner: Arc<Inner>,
     generation: u64,
-    /// Closed for as long as the breaker is; a probe has none.
-    way_out: Option<Arc<Semaphore>>,
+    is_probe: bool,
 }
 
 impl Permit {
-    /// Resolves when the verdict of somebody else has opened the breaker meanwhile, because waiting on makes no sense
-    /// then; what it resolves to is to be held until the event is elsewhere. A probe is what everybody else relies on,
-    /// and is never overtaken.
-    pub async fn overtaken(&self) -> OwnedSemaphorePermit {
-        let Some(way_out) = &self.way_out else {
+    /// Resolves when the verdict of somebody else has opened the breaker meanwhile; waiting on makes no sense then. A
+    /// probe is what everybody else relies on, and is never overtaken.
+    pub async fn overtaken(&self) {
+        if self.is_probe {
             return std::future::pending().await;
-        };
-        match Arc::clone(way_out).acquire_owned().await {
-            Ok(place) => place,
-            // Nobody closes it.
-            Err(_) => std::future::pending().await,
+        }
+        let mut opened = pin!(self.inner.opened.notified());
+        // Before the look, so that none is missed between the two.
+        opened.as_mut().enable();
+        if self.inner.lock().generation() == self.generation {
+            opened.await;
         }
     }
 
@@ -203,10 +186,12 @@ impl Permit {
             State::Closed {
                 failures,
                 generation,
-                ..
             } if *generation == self.generation => *failures = 0,
-            State::HalfOpen { generation, .. } if self.way_out.is_none() => {
-                *state = State::closed(*generation + 1);
+            State::HalfOpen { generation, .. } if self.is_probe => {
+                *state = State::Closed {
+                    failures: 0,
+                    generation: *generation + 1,
+                };
                 BreakerState::HalfOpen.record_change_to(BreakerState::Closed);
                 info!("Kafka acknowledges again: events go by way of Kafka");
             }
@@ -223,20 +208,18 @@ impl Permit {
             State::Closed {
                 failures,
                 generation,
-                way_out,
             } if *generation == self.generation => {
                 *failures += 1;
                 if *failures < self.inner.failures_to_open {
                     return;
                 }
-                way_out.add_permits(OVERTAKEN_AT_ONCE);
                 warn!(
                     open_ms = self.inner.open_for.as_millis(),
                     "Kafka does not acknowledge: events go direct"
                 );
                 BreakerState::Closed
             }
-            State::HalfOpen { .. } if self.way_out.is_none() => BreakerState::HalfOpen,
+            State::HalfOpen { .. } if self.is_probe => BreakerState::HalfOpen,
             _ => return,
         };
         *state = State::Open {
@@ -244,12 +227,13 @@ impl Permit {
             generation: next_generation,
         };
         left.record_change_to(BreakerState::Open);
+        self.inner.opened.notify_waiters();
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.way_out.is_none()
+        if self.is_probe
             && let State::HalfOpen {
                 probing,
                 generation,
@@ -331,34 +315,21 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn who_waits_longest_goes_first_and_not_all_go_at_once() {
-        const WAITING: usize = 3 * OVERTAKEN_AT_ONCE;
+    async fn who_waits_longest_is_told_first() {
         let breaker = Breaker::new(1, LONG);
-        let (let_go, gone) = tokio::sync::watch::channel(false);
-        let order = Arc::<Mutex<Vec<usize>>>::default();
+        let told = Arc::<Mutex<Vec<usize>>>::default();
         let mut waiting = tokio::task::JoinSet::new();
-        for place in 0..WAITING {
-            let (permit, order) = (breaker.permit().unwrap(), Arc::clone(&order));
-            let mut gone = gone.clone();
+        for place in 0..100 {
+            let (permit, told) = (breaker.permit().unwrap(), Arc::clone(&told));
             waiting.spawn(async move {
-                let _place = permit.overtaken().await;
-                order.lock().unwrap().push(place);
-                gone.wait_for(|gone| *gone).await.unwrap();
+                permit.overtaken().await;
+                told.lock().unwrap().push(place);
             });
         }
-        let everybody_has_had_a_turn = async || {
-            for _ in 0..2 * WAITING {
-                tokio::task::yield_now().await;
-            }
-        };
-        everybody_has_had_a_turn().await;
+        tokio::task::yield_now().await;
         breaker.permit().unwrap().fail();
-        for until in [OVERTAKEN_AT_ONCE, WAITING] {
-            everybody_has_had_a_turn().await;
-            assert_eq!(*order.lock().unwrap(), (0..until).collect::<Vec<_>>());
-            let_go.send_replace(true);
-        }
         waiting.join_all().await;
+        assert_eq!(*told.lock().unwrap(), (0..100).collect::<Vec<_>>());
     }
 
     #[test]

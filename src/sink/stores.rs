@@ -57,7 +57,10 @@ impl Stores {
             biased;
             sent = kafka.write(&events, values) => sent,
             // Whatever arrives on the topic all the same is a copy.
-            _place = permit.overtaken() => return self.write_past_kafka(breaker, events).await,
+            () = permit.overtaken() => {
+                drop(permit);
+                return self.write_past_kafka(breaker, events).await;
+            }
         };
         if sent
             .iter()
