@@ -180,7 +180,7 @@ pub(crate) async fn measure(setting: &Setting) -> anyhow::Result<String> {
         .map(|phase| phase.count(|answer| answer.status != 201))
         .sum();
     let waited =
-        open.count(|answer| answer.took.as_secs_f64() * 1_000.0 >= PRODUCE_DEADLINE_MS * 0.7);
+        open.count(|answer| answer.took.as_secs_f64() * 1_000.0 >= PRODUCE_DEADLINE_MS * 0.9);
     for (what, holds) in [
         (
             format!(

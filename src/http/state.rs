@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_toolkit::Inspector;
+use kafka_toolkit::{Inspector, Producer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -56,12 +56,12 @@ impl AppState {
         );
         let direct = DirectPath::start(writer, &config.ingest);
         let (ingest, inspector) = if config.kafka_mode.kafka_enabled {
+            let producer = Producer::connect(&config.kafka, &config.producer)?;
             let breaker = Breaker::new(
                 config.kafka_mode.kafka_breaker_failures,
                 Duration::from_millis(config.kafka_mode.kafka_breaker_open_ms),
             );
-            let path =
-                KafkaPath::connect(&config.kafka, &config.producer, &config.topics.kafka_topic)?;
+            let path = KafkaPath::new(producer, &config.topics.kafka_topic);
             let inspector = Inspector::new(&config.kafka, PROBE_TIMEOUT)?;
             (Ingest::kafka(path, breaker, direct), Some(inspector))
         } else {

@@ -4,14 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_toolkit::producer::ConnectError;
-use kafka_toolkit::{KafkaConfig, Message, Producer, ProducerConfig, SendError};
+use kafka_toolkit::{Message, Producer, SendError};
 
 use crate::event::{Event, envelope};
-
-/// How much of the produce deadline the wait for Kafka may take. When Kafka is lost, everything that waits for it goes
-/// direct at once, beside what comes new; the rest of the deadline is for that, so that it bounds what a request loses.
-const WAIT_PERCENT: u64 = 75;
 
 /// What the `source` header of our records says.
 const SOURCE: &str = "analytics-ingestor";
@@ -42,26 +37,12 @@ pub struct KafkaPath {
 }
 
 impl KafkaPath {
-    /// Writes to `topic` with a producer of its own, which waits for the brokers' word only a
-    /// [part](WAIT_PERCENT) of the produce deadline.
-    ///
-    /// # Errors
-    /// If a setting cannot be used.
-    pub fn connect(
-        kafka: &KafkaConfig,
-        config: &ProducerConfig,
-        topic: &str,
-    ) -> Result<Self, ConnectError> {
-        let wait_ms = config.produce_deadline_ms * WAIT_PERCENT / 100;
-        let least_ms = config.linger_ms as u64 + 1;
-        let config = ProducerConfig {
-            produce_deadline_ms: wait_ms.max(least_ms).min(config.produce_deadline_ms),
-            ..config.clone()
-        };
-        Ok(Self {
-            producer: Producer::connect(kafka, &config)?,
+    /// Writes to `topic` through `producer`.
+    pub fn new(producer: Producer, topic: &str) -> Self {
+        Self {
+            producer,
             topic: topic.into(),
-        })
+        }
     }
 
     /// Sends events; resolves when the brokers have acknowledged each or the deadline is over.

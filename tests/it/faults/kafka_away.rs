@@ -9,9 +9,7 @@ use crate::harness::topic::Running;
 use crate::harness::{PATIENCE, Setup, TestDb, Topics};
 
 const CLIENTS: usize = 12;
-const PRODUCE_DEADLINE: Duration = Duration::from_millis(2_000);
-/// Three quarters of it: the rest is for the direct way.
-const WAIT_FOR_KAFKA: Duration = Duration::from_millis(1_500);
+const PRODUCE_DEADLINE: Duration = Duration::from_millis(1_500);
 const BREAKER_OPEN: Duration = Duration::from_millis(1_000);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +42,7 @@ async fn is_survived(outage: Outage) {
     // Long enough for the breaker to probe and fail, and for the load to go on beside it.
     load.more(CLIENTS + 100, PATIENCE, |sent| sent.is("direct"))
         .await;
-    let cycle = WAIT_FOR_KAFKA + BREAKER_OPEN;
+    let cycle = PRODUCE_DEADLINE + BREAKER_OPEN;
     load.more(1, PATIENCE, |sent| sent.at > broke + 2 * cycle)
         .await;
 
@@ -73,19 +71,19 @@ async fn is_survived(outage: Outage) {
     consumer.stop().await;
 }
 
-/// Only what was in flight when Kafka failed, and one probe per cycle of the breaker, may wait for Kafka.
+/// Only what was in flight when Kafka failed, and one probe per cycle of the breaker, may wait for the deadline.
 #[track_caller]
 fn assert_few_waited(sent: &[Sent], outage: Duration) {
     let slow = sent
         .iter()
-        .filter(|sent| sent.took >= WAIT_FOR_KAFKA.mul_f64(0.9))
+        .filter(|sent| sent.took >= PRODUCE_DEADLINE.mul_f64(0.9))
         .count();
-    let probes = outage.as_millis() / (WAIT_FOR_KAFKA + BREAKER_OPEN).as_millis() + 2;
+    let probes = outage.as_millis() / (PRODUCE_DEADLINE + BREAKER_OPEN).as_millis() + 2;
     let allowed = CLIENTS + usize::try_from(probes).unwrap();
     let all = sent.len();
     assert!(
         slow <= allowed,
-        "{slow} of {all} posts waited for Kafka, {allowed} may"
+        "{slow} of {all} posts waited for the deadline, {allowed} may"
     );
     assert!(
         slow >= 1,
