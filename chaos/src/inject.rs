@@ -14,6 +14,9 @@ use crate::plan::{Action, Fault, Plan, Target};
 use crate::program;
 use crate::stage::Stage;
 
+/// How long a service may take to end for a full disk that is not full any more.
+const DYING_MAX: Duration = Duration::from_secs(3);
+
 /// How long a consumer of a rebalance storm stays, at most.
 const GUEST_STAYS_MAX_MS: u64 = 1_200;
 
@@ -161,6 +164,7 @@ async fn fill_disk(stage: &Stage, target: Target, lasts: Duration) -> anyhow::Re
     sleep(lasts).await;
     drop(ballast);
     let mut service = service.lock().await;
+    service.ended_within(DYING_MAX).await;
     let ran = service.runs_by_record();
     service.start().await?;
     if !ran {
@@ -171,6 +175,7 @@ async fn fill_disk(stage: &Stage, target: Target, lasts: Duration) -> anyhow::Re
 
 /// Consumers that join the group and leave it again, one after the other, some of them without a word.
 async fn storm(stage: &Stage, lasts: Duration, mut rng: Rng) -> anyhow::Result<()> {
+    let _alone = stage.guests.lock().await;
     let over = tokio::time::Instant::now() + lasts;
     while tokio::time::Instant::now() < over {
         let mut guest = stage.rig.consumer(&stage.names, 2);

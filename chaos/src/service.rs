@@ -155,6 +155,17 @@ impl Service {
         !self.family().is_empty()
     }
 
+    /// Waits so long, or until it has ended.
+    pub(crate) async fn ended_within(&self, wait: Duration) {
+        let ended = async {
+            while self.runs_by_record() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        // Either is an answer.
+        let _ = tokio::time::timeout(wait, ended).await;
+    }
+
     /// It may go down from here on without that being anybody's fault, until it is started again.
     pub(crate) fn excuse(&mut self) {
         self.pid = None;

@@ -30,6 +30,8 @@ pub(crate) struct Stage {
     pub(crate) began: Instant,
     /// Whose turn it is to hurt a process: a fault may take longer than it was planned to.
     turns: BTreeMap<Target, Mutex<()>>,
+    /// Whose turn it is to have guests in the group: they share a port, and may take long to leave.
+    pub(crate) guests: Mutex<()>,
     notes: Lock<Notes>,
 }
 
@@ -79,6 +81,7 @@ impl Stage {
                 .chain((0..CONSUMERS).map(Target::Consumer))
                 .map(|target| (target, Mutex::default()))
                 .collect(),
+            guests: Mutex::default(),
             notes: Lock::default(),
         })
     }
