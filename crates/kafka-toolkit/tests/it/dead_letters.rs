@@ -302,18 +302,14 @@ async fn a_commit_waits_for_the_dead_letter_to_be_confirmed() {
         ..Default::default()
     };
     let producer = kafka_toolkit::Producer::connect(&kafka(), &quick).unwrap();
-    let consumer = kafka_toolkit::Consumer::new(
-        &kafka(),
+    let running = stage.start_burying_by(
+        &producer,
         &stage.config(),
-        &[&stage.topic],
-        kafka_toolkit::DeadLetterWriter::new(producer.clone(), &stage.dlq),
         seen.handler(|record| match payload(record) {
             "1" => Outcome::permanent("bad", "never"),
             _ => Outcome::Done,
         }),
-    )
-    .unwrap();
-    let running = crate::harness::Running::start(consumer);
+    );
     until("all have been handed over", async || seen.count() == 3).await;
     until("a dead letter has been refused", async || {
         producer.in_flight() > 0
@@ -353,18 +349,14 @@ async fn a_stop_waits_for_the_dead_letters_on_their_way() {
     };
     let producer = kafka_toolkit::Producer::connect(&kafka(), &slow).unwrap();
     let seen = Seen::default();
-    let consumer = kafka_toolkit::Consumer::new(
-        &kafka(),
+    let running = stage.start_burying_by(
+        &producer,
         &stage.config(),
-        &[&stage.topic],
-        kafka_toolkit::DeadLetterWriter::new(producer.clone(), &stage.dlq),
         seen.handler(|record| match payload(record) {
             "2" => Outcome::permanent("bad", "never"),
             _ => Outcome::Done,
         }),
-    )
-    .unwrap();
-    let running = crate::harness::Running::start(consumer);
+    );
     until("the dead letter is on its way", async || {
         producer.in_flight() > 0
     })

@@ -81,7 +81,17 @@ impl Stage {
     }
 
     pub(crate) fn start_with(&self, config: &ConsumerConfig, handler: impl Handler) -> Running {
-        let dead_letters = DeadLetterWriter::new(self.producer.clone(), &self.dlq);
+        self.start_burying_by(&self.producer, config, handler)
+    }
+
+    /// With a producer of its own for the dead letters.
+    pub(crate) fn start_burying_by(
+        &self,
+        producer: &Producer,
+        config: &ConsumerConfig,
+        handler: impl Handler,
+    ) -> Running {
+        let dead_letters = DeadLetterWriter::new(producer.clone(), &self.dlq);
         let consumer =
             Consumer::new(&kafka(), config, &[&self.topic], dead_letters, handler).unwrap();
         Running::start(consumer)
