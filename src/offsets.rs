@@ -77,6 +77,7 @@ impl From<Range<i64>> for Offsets {
     }
 }
 
+/// Ranges in any order, overlapping or empty.
 impl FromIterator<Range<i64>> for Offsets {
     fn from_iter<I: IntoIterator<Item = Range<i64>>>(ranges: I) -> Self {
         let mut ranges: Vec<_> = ranges
