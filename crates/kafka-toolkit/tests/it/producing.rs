@@ -7,7 +7,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::harness::{Stage, kafka, message, until};
+use crate::harness::{PATIENCE, Stage, kafka, message, until};
 
 #[tokio::test]
 async fn every_message_is_answered_with_its_partition_and_offset() {
@@ -125,10 +125,9 @@ async fn a_full_queue_is_reported_at_once() {
         }
     });
     until("the queue is full", async || producer.in_flight() == 5).await;
-    let started = Instant::now();
     let refused = producer.send("anything", message("k", "one more")).await;
     assert_eq!(refused, Err(SendError::QueueFull));
-    assert!(started.elapsed() < Duration::from_millis(500));
+    assert_eq!(producer.in_flight(), 5, "it did not wait for room");
     assert_eq!(waiting.await.unwrap(), vec![Err(SendError::Deadline); 5]);
 }
 
@@ -242,18 +241,18 @@ async fn a_send_waits_no_longer_than_its_deadline_and_recovers_with_the_broker()
 
     cluster.broker_down(1).unwrap();
     let started = Instant::now();
-    let answer = producer.send("t", message("k", "b")).await;
-    assert_eq!(answer, Err(SendError::Deadline));
+    // librdkafka alone would go on for minutes.
+    let sending = producer.send("t", message("k", "b"));
+    let answer = tokio::time::timeout(PATIENCE, sending).await;
+    assert_eq!(answer, Ok(Err(SendError::Deadline)));
+    assert!(started.elapsed() >= config.deadline());
     assert!(!SendError::Deadline.is_payload_fault());
-    assert!(started.elapsed() < Duration::from_millis(600));
 
     cluster.broker_up(1).unwrap();
-    let back = Instant::now();
     until("messages arrive again", async || {
         producer.send("t", message("k", "c")).await.is_ok()
     })
     .await;
-    assert!(back.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
