@@ -262,8 +262,13 @@ async fn a_database_that_was_away_is_waited_for_and_said_once() {
     assert_all_stored(&db).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_that_grows_before_the_server_analyzes_it_is_analyzed() {
+const LOAD: &str =
+    "INSERT INTO answers (session_id, event_id, question_id, student_id, answer, submitted_at)
+     SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'A', now()
+     FROM generate_series(1, 20000)";
+
+/// A database whose server analyzes no answers by itself, and a refresher that has looked at it.
+async fn without_analysis() -> (TestDb, Refresher) {
     let db = TestDb::new().await;
     db.execute("ALTER TABLE answers SET (autovacuum_enabled = off)")
         .await;
@@ -273,18 +278,36 @@ async fn a_table_that_grows_before_the_server_analyzes_it_is_analyzed() {
         !is_stale(&db, 0).await
     })
     .await;
+    assert!(!is_load_known(&db).await);
+    (db, refresher)
+}
+
+async fn is_load_known(db: &TestDb) -> bool {
     let known =
         "SELECT count(*) FROM pg_class WHERE oid = 'answers'::regclass AND reltuples > 19000";
-    assert_eq!(db.number(known).await, 0);
-    db.execute(
-        "INSERT INTO answers (session_id, event_id, question_id, student_id, answer, submitted_at)
-         SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'A', now()
-         FROM generate_series(1, 20000)",
-    )
-    .await;
-    eventually("the planner knows them", PATIENCE, || async {
-        db.number(known).await == 1
+    db.number(known).await == 1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_grows_before_the_server_analyzes_it_is_analyzed() {
+    let (db, refresher) = without_analysis().await;
+    db.execute(LOAD).await;
+    eventually("the planner knows them", PATIENCE, || is_load_known(&db)).await;
+    refresher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_was_analyzed_in_the_middle_of_its_load_is_analyzed_again() {
+    let (db, refresher) = without_analysis().await;
+    let mut load = db.pool.begin().await.unwrap();
+    sqlx::raw_sql(LOAD).execute(&mut *load).await.unwrap();
+    eventually("it is analyzed", PATIENCE, || async {
+        let analyzed = "SELECT count(pg_stat_get_last_analyze_time('answers'::regclass))";
+        db.number(analyzed).await == 1
     })
     .await;
+    load.commit().await.unwrap();
+    assert!(!is_load_known(&db).await);
+    eventually("the planner knows them", PATIENCE, || is_load_known(&db)).await;
     refresher.stop().await;
 }
