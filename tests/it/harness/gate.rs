@@ -1,12 +1,14 @@
 //! The address of a service that is away, and comes and goes as a test wants it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use reqwest::Url;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use super::port::Port;
 
 /// What a client finds at the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,18 +23,17 @@ enum Way {
 
 /// An address in front of a service.
 pub(crate) struct Gate {
-    address: SocketAddr,
+    port: Port,
     way: watch::Sender<Way>,
 }
 
 impl Gate {
     /// Nobody listens here.
     pub(crate) fn closed() -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-        let address = listener.local_addr().expect("the listener has an address");
+        let port = Port::take();
         let (way, ways) = watch::channel(Way::Closed);
-        tokio::spawn(keep(address, ways));
-        Self { address, way }
+        tokio::spawn(keep(port.clone(), ways));
+        Self { port, way }
     }
 
     /// Somebody listens here and never answers.
@@ -43,14 +44,14 @@ impl Gate {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        address_of(&self.port)
     }
 
     /// The URL of the same database, by way of the gate.
     pub(crate) fn before(&self, database_url: &str) -> String {
         let mut url: Url = database_url.parse().expect("it is a URL");
-        url.set_ip_host(self.address.ip())
-            .and_then(|()| url.set_port(Some(self.address.port())))
+        url.set_ip_host(self.address().ip())
+            .and_then(|()| url.set_port(Some(self.address().port())))
             .expect("a database's URL has a host and a port");
         url.into()
     }
@@ -69,15 +70,19 @@ impl Gate {
     }
 }
 
+fn address_of(port: &Port) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port.number()).into()
+}
+
 /// Ends with the gate.
-async fn keep(address: SocketAddr, mut ways: watch::Receiver<Way>) {
+async fn keep(port: Port, mut ways: watch::Receiver<Way>) {
     loop {
         let way = ways.borrow_and_update().clone();
         let cut = CancellationToken::new();
         let _cut_at_change = cut.clone().drop_guard();
         let changed = tokio::select! {
             changed = ways.changed() => changed,
-            () = serve(address, way, cut) => unreachable!("it serves for ever"),
+            () = serve(&port, way, cut) => unreachable!("it serves for ever"),
         };
         if changed.is_err() {
             return;
@@ -85,13 +90,13 @@ async fn keep(address: SocketAddr, mut ways: watch::Receiver<Way>) {
     }
 }
 
-async fn serve(address: SocketAddr, way: Way, cut: CancellationToken) {
+async fn serve(port: &Port, way: Way, cut: CancellationToken) {
     if way == Way::Closed {
         return std::future::pending().await;
     }
-    let listener = TcpListener::bind(address)
+    let listener = TcpListener::bind(address_of(port))
         .await
-        .expect("nobody else took the port");
+        .expect("the port is kept for it");
     let mut held = Vec::new();
     loop {
         let Ok((mut client, _)) = listener.accept().await else {

@@ -9,6 +9,7 @@ pub(crate) mod database;
 pub(crate) mod event;
 pub(crate) mod gate;
 pub(crate) mod load;
+pub(crate) mod port;
 pub(crate) mod private;
 pub(crate) mod program;
 pub(crate) mod rows;

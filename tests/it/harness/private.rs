@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::database::TestDb;
-use super::program::{free_port, signal};
+use super::port::Port;
+use super::program::signal;
 
 static PRIVATE: Mutex<Option<Private>> = Mutex::const_new(None);
 
@@ -17,9 +18,9 @@ pub(crate) struct Services(MutexGuard<'static, Option<Private>>);
 
 struct Private {
     folder: PathBuf,
-    postgres_port: u16,
-    kafka_port: u16,
-    controller_port: u16,
+    postgres_port: Port,
+    kafka_port: Port,
+    controller_port: Port,
     /// Stops the services and removes their data when this process has ended, however it ends.
     _guardian: Child,
 }
@@ -46,9 +47,9 @@ impl Private {
             .expect("bash starts");
         Self {
             folder,
-            postgres_port: free_port(),
-            kafka_port: free_port(),
-            controller_port: free_port(),
+            postgres_port: Port::take(),
+            kafka_port: Port::take(),
+            controller_port: Port::take(),
             _guardian: guardian,
         }
     }
@@ -84,9 +85,12 @@ impl Services {
         let mut command = script(&private.folder, program);
         command
             .args((!argument.is_empty()).then_some(argument))
-            .env("PGPORT", private.postgres_port.to_string())
-            .env("KAFKA_PORT", private.kafka_port.to_string())
-            .env("KAFKA_CONTROLLER_PORT", private.controller_port.to_string())
+            .env("PGPORT", private.postgres_port.number().to_string())
+            .env("KAFKA_PORT", private.kafka_port.number().to_string())
+            .env(
+                "KAFKA_CONTROLLER_PORT",
+                private.controller_port.number().to_string(),
+            )
             .stdin(Stdio::null());
         let ran = tokio::task::spawn_blocking(move || command.output());
         let ran = ran
@@ -109,14 +113,14 @@ impl Services {
         self.start_postgres().await;
         let password = std::fs::read_to_string(self.private().folder.join("postgres.password"))
             .expect("the server was made with a password");
-        let port = self.private().postgres_port;
+        let port = self.private().postgres_port.number();
         let server = format!("postgres://ingestor:{password}@127.0.0.1:{port}/ingestor");
         TestDb::on(server.parse().expect("the address is a URL")).await
     }
 
     /// The address of the private Kafka, which is started if need be.
     pub(crate) async fn brokers(&self) -> String {
-        let address = format!("127.0.0.1:{}", self.private().kafka_port);
+        let address = format!("127.0.0.1:{}", self.private().kafka_port.number());
         // The script looks at every topic, which takes Kafka's own tools a few seconds.
         if TcpStream::connect(&address).await.is_err() {
             self.start_kafka().await;

@@ -1,23 +1,14 @@
 //! The real programs as processes of their own, with everything that they log.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::client::{Client, JWT_SECRET};
+use super::port::Port;
 use super::topic::Topics;
 use super::wait::{PATIENCE, eventually};
-
-/// A port that nobody listens on at this moment.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener
-        .local_addr()
-        .expect("the listener has an address")
-        .port()
-}
 
 /// Sends a signal by its name; a process that has gone is no fault.
 pub(crate) fn signal(pid: u32, name: &str) {
@@ -33,7 +24,7 @@ pub(crate) fn signal(pid: u32, name: &str) {
 pub(crate) struct Program {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
-    port: u16,
+    port: Port,
     client: Client,
 }
 
@@ -41,7 +32,7 @@ pub(crate) struct Program {
 pub(crate) struct Launch {
     command: Command,
     port_variable: &'static str,
-    port: u16,
+    port: Port,
 }
 
 impl Launch {
@@ -63,7 +54,8 @@ impl Launch {
 
     fn new(program: &str, port_variable: &'static str, database_url: &str) -> Self {
         let mut command = Command::new(program);
-        let port = free_port();
+        let port = Port::take();
+        let number = port.number().to_string();
         command.env_clear();
         let launch = Self {
             command,
@@ -73,7 +65,7 @@ impl Launch {
         launch
             .with("DATABASE_URL", database_url)
             .with("HOST", "127.0.0.1")
-            .with(port_variable, &port.to_string())
+            .with(port_variable, &number)
     }
 
     /// Names the broker and the topics.
@@ -85,9 +77,9 @@ impl Launch {
 
     /// Listens where another one did, as after a restart.
     pub(crate) fn at_port_of(mut self, other: &Program) -> Self {
-        self.port = other.port;
-        let variable = self.port_variable;
-        self.with(variable, &other.port.to_string())
+        self.port = other.port.clone();
+        let (variable, number) = (self.port_variable, other.port.number().to_string());
+        self.with(variable, &number)
     }
 
     pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
@@ -148,8 +140,8 @@ impl Launch {
         let mut program = Program {
             child,
             log,
+            client: Client::new(format!("http://127.0.0.1:{}", self.port.number())),
             port: self.port,
-            client: Client::new(format!("http://127.0.0.1:{}", self.port)),
         };
         eventually("the program listens", PATIENCE, || {
             let ended = program.child.try_wait().expect("the child can be asked");
@@ -170,7 +162,7 @@ impl Program {
 
     /// Where it listens, on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The lines logged so far.
