@@ -297,7 +297,8 @@ pub struct KafkaModeConfig {
     /// Send events to Kafka; only the exact text `true` switches it on.
     #[arg(long, env = "KAFKA_ENABLED", default_value = "false", value_parser = parse_switch, action = clap::ArgAction::Set)]
     pub kafka_enabled: bool,
-    /// Failed sends in a row that open the circuit breaker, after which events go the direct way.
+    /// Failed sends in a row that open the circuit breaker, after which events go the direct way. A crowd of requests of
+    /// which none is acknowledged for half the produce deadline counts as one.
     #[arg(long, env = "KAFKA_BREAKER_FAILURES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub kafka_breaker_failures: u32,
     /// Pause before an open circuit breaker lets one event try Kafka again, in milliseconds.

@@ -3,8 +3,12 @@
 //! Closed: everybody may try. Open: nobody does, at no cost. Half-open: one probe at a time; its success closes
 //! the breaker, its failure opens it again. A permit that is dropped without a verdict (the client hung up, the
 //! fault was the payload's) changes nothing and frees the probe's place.
+//!
+//! A crowd that waits and hears nothing at all is a failure, too, before any of it has waited its whole deadline: what
+//! goes the other way then still has to get through there.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +16,10 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::metrics;
+
+/// So many who wait are a crowd. Fewer are through the other way in no time, and one alone often hears nothing because
+/// nobody else asks.
+const CROWD: usize = 100;
 
 /// The state that a breaker is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +68,13 @@ pub struct Breaker {
 struct Inner {
     failures_to_open: u32,
     open_for: Duration,
+    /// How long a crowd may hear nothing.
+    silence: Duration,
     state: Mutex<State>,
+    /// Permits that have no verdict yet.
+    waiting: AtomicUsize,
+    /// Tries that went well, ever.
+    heard: AtomicU64,
     /// Wakes those who wait in the order in which they began to: who has lost most time is the first to go direct.
     opened: Notify,
 }
@@ -83,8 +97,9 @@ impl State {
 }
 
 impl Breaker {
-    /// Opens after `failures_to_open` failures in a row and stays open for `open_for`.
-    pub fn new(failures_to_open: u32, open_for: Duration) -> Self {
+    /// Opens after `failures_to_open` failures in a row and stays open for `open_for`. A crowd that has heard nothing
+    /// for `silence` is a failure.
+    pub fn new(failures_to_open: u32, open_for: Duration, silence: Duration) -> Self {
         metrics::breaker_is(BreakerState::Closed.name(), &BreakerState::NAMES);
         for (from, to) in BreakerState::CHANGES {
             metrics::breaker_changed(from.name(), to.name(), 0);
@@ -97,7 +112,10 @@ impl Breaker {
             inner: Arc::new(Inner {
                 failures_to_open,
                 open_for,
+                silence,
                 state,
+                waiting: AtomicUsize::new(0),
+                heard: AtomicU64::new(0),
                 opened: Notify::new(),
             }),
         }
@@ -124,6 +142,7 @@ impl Breaker {
                 true
             }
         };
+        self.inner.waiting.fetch_add(1, Ordering::Relaxed);
         Some(Permit {
             inner: Arc::clone(&self.inner),
             generation,
@@ -154,6 +173,15 @@ impl Inner {
         // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Whether a crowd waits now and nobody has been heard of since there were `heard`.
+    fn is_silent_since(&self, heard: u64) -> bool {
+        self.heard() == heard && self.waiting.load(Ordering::Relaxed) >= CROWD
+    }
 }
 
 /// Leave to try once. Dropping it without a verdict changes nothing.
@@ -179,8 +207,24 @@ impl Permit {
         }
     }
 
+    /// Resolves when this is one of a crowd of which nobody has heard anything for so long that it is a failure. A probe
+    /// is alone.
+    pub async fn silence(&self) {
+        if self.is_probe {
+            return std::future::pending().await;
+        }
+        loop {
+            let heard = self.inner.heard();
+            tokio::time::sleep(self.inner.silence).await;
+            if self.inner.is_silent_since(heard) {
+                return;
+            }
+        }
+    }
+
     /// The try went well.
     pub fn succeed(self) {
+        self.inner.heard.fetch_add(1, Ordering::Relaxed);
         let mut state = self.inner.lock();
         match &mut *state {
             State::Closed {
@@ -233,6 +277,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.inner.waiting.fetch_sub(1, Ordering::Relaxed);
         if self.is_probe
             && let State::HalfOpen {
                 probing,
@@ -254,7 +299,7 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_open_it_and_a_success_between_them_does_not() {
-        let breaker = Breaker::new(2, LONG);
+        let breaker = Breaker::new(2, LONG, LONG);
         breaker.permit().unwrap().fail();
         breaker.permit().unwrap().succeed();
         breaker.permit().unwrap().fail();
@@ -267,7 +312,7 @@ mod tests {
 
     #[test]
     fn half_open_lets_one_probe_through_at_a_time() {
-        let breaker = Breaker::new(1, NO_TIME);
+        let breaker = Breaker::new(1, NO_TIME, LONG);
         breaker.permit().unwrap().fail();
         let probe = breaker.permit().unwrap();
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
@@ -278,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_failed_probe_opens_it_again() {
-        let breaker = Breaker::new(1, NO_TIME);
+        let breaker = Breaker::new(1, NO_TIME, LONG);
         breaker.permit().unwrap().fail();
         breaker.permit().unwrap().fail();
         assert_eq!(breaker.state(), BreakerState::Open);
@@ -288,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_is_dropped_frees_its_place() {
-        let breaker = Breaker::new(1, NO_TIME);
+        let breaker = Breaker::new(1, NO_TIME, LONG);
         breaker.permit().unwrap().fail();
         drop(breaker.permit().unwrap());
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
@@ -298,7 +343,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn who_waits_is_told_when_it_opens_and_a_probe_is_not() {
-        let breaker = Breaker::new(1, NO_TIME);
+        let breaker = Breaker::new(1, NO_TIME, LONG);
         let waiting = breaker.permit().unwrap();
         let mut told = Box::pin(waiting.overtaken());
         let not_yet = tokio::time::timeout(Duration::from_millis(1), &mut told).await;
@@ -316,7 +361,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn who_waits_longest_is_told_first() {
-        let breaker = Breaker::new(1, LONG);
+        let breaker = Breaker::new(1, LONG, LONG);
         let told = Arc::<Mutex<Vec<usize>>>::default();
         let mut waiting = tokio::task::JoinSet::new();
         for place in 0..100 {
@@ -336,8 +381,40 @@ mod tests {
     }
 
     #[test]
+    fn silence_is_a_failure_to_a_crowd_only_and_whoever_is_heard_of_ends_it() {
+        let breaker = Breaker::new(1, LONG, LONG);
+        let mut crowd: Vec<Permit> = (1..CROWD).map(|_| breaker.permit().unwrap()).collect();
+        let heard = breaker.inner.heard();
+        assert!(
+            !breaker.inner.is_silent_since(heard),
+            "one less is no crowd"
+        );
+        crowd.push(breaker.permit().unwrap());
+        crowd.push(breaker.permit().unwrap());
+        assert!(breaker.inner.is_silent_since(heard));
+        crowd.pop().unwrap().succeed();
+        assert_eq!(crowd.len(), CROWD);
+        assert!(!breaker.inner.is_silent_since(heard));
+        let heard = breaker.inner.heard();
+        assert!(breaker.inner.is_silent_since(heard));
+        drop(crowd.pop());
+        assert!(!breaker.inner.is_silent_since(heard));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_crowd_is_told_of_the_silence_and_a_probe_is_not() {
+        let breaker = Breaker::new(1, NO_TIME, Duration::from_millis(1));
+        let crowd: Vec<Permit> = (0..CROWD).map(|_| breaker.permit().unwrap()).collect();
+        crowd[0].silence().await;
+        breaker.permit().unwrap().fail();
+        let probe = breaker.permit().unwrap();
+        let never = tokio::time::timeout(Duration::from_millis(20), probe.silence()).await;
+        assert!(never.is_err());
+    }
+
+    #[test]
     fn the_verdict_of_an_earlier_time_is_not_heard() {
-        let breaker = Breaker::new(1, NO_TIME);
+        let breaker = Breaker::new(1, NO_TIME, LONG);
         let (slow_failure, slow_success) = (breaker.permit().unwrap(), breaker.permit().unwrap());
         breaker.permit().unwrap().fail();
         slow_success.succeed();

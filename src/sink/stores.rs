@@ -61,6 +61,10 @@ impl Stores {
                 drop(permit);
                 return self.write_past_kafka(breaker, events).await;
             }
+            () = permit.silence() => {
+                permit.fail();
+                return self.write_past_kafka(breaker, events).await;
+            }
         };
         if sent
             .iter()

@@ -100,3 +100,29 @@ async fn a_killed_broker_costs_no_event_and_no_request() {
 async fn a_frozen_broker_costs_no_event_and_no_request() {
     is_survived(Outage::Frozen).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_does_not_wait_out_the_deadline() {
+    const DEADLINE: Duration = Duration::from_secs(12);
+    let services = Services::take().await;
+    let topics = Topics::at(&services.brokers().await).await;
+    let db = TestDb::new().await;
+    let app = Setup::on(&db.url())
+        .through(&topics)
+        .with("kafka-produce-deadline-ms", DEADLINE.as_millis())
+        .start()
+        .await;
+    let load = Load::start(&app, 150);
+    load.more(300, PATIENCE, |sent| sent.is("kafka")).await;
+    services.freeze_kafka();
+    load.more(300, PATIENCE, |sent| sent.is("direct")).await;
+    services.thaw_kafka();
+    let sent = load.stop().await;
+
+    assert_no_request_failed(&sent);
+    let longest = sent.iter().map(|sent| sent.took).max().unwrap();
+    assert!(
+        (DEADLINE / 2..DEADLINE).contains(&longest),
+        "they waited for {longest:?}"
+    );
+}
