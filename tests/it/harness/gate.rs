@@ -1,6 +1,6 @@
 //! The address of a service that is away, and comes and goes as a test wants it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use reqwest::Url;
 use tokio::io::copy_bidirectional;
@@ -44,7 +44,7 @@ impl Gate {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        address_of(&self.port)
+        self.port.address()
     }
 
     /// The URL of the same database, by way of the gate.
@@ -70,10 +70,6 @@ impl Gate {
     }
 }
 
-fn address_of(port: &Port) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port.number()).into()
-}
-
 /// Ends with the gate.
 async fn keep(port: Port, mut ways: watch::Receiver<Way>) {
     loop {
@@ -94,7 +90,7 @@ async fn serve(port: &Port, way: Way, cut: CancellationToken) {
     if way == Way::Closed {
         return std::future::pending().await;
     }
-    let listener = TcpListener::bind(address_of(port))
+    let listener = TcpListener::bind(port.address())
         .await
         .expect("the port is kept for it");
     let mut held = Vec::new();

@@ -1,5 +1,6 @@
 //! Ports on which a test's services may listen, and come and go.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpSocket;
@@ -8,7 +9,7 @@ use tokio::net::TcpSocket;
 /// given it, neither as a free port nor for a connection. That is what a socket does that is bound and does not listen.
 #[derive(Debug, Clone)]
 pub(crate) struct Port {
-    number: u16,
+    address: SocketAddr,
     _kept: Arc<TcpSocket>,
 }
 
@@ -19,14 +20,17 @@ impl Port {
         socket.set_reuseaddr(true).expect("a socket can be reused");
         let any = "127.0.0.1:0".parse().expect("it is an address");
         socket.bind(any).expect("a port is free");
-        let address = socket.local_addr().expect("the socket has an address");
         Self {
-            number: address.port(),
+            address: socket.local_addr().expect("the socket has an address"),
             _kept: Arc::new(socket),
         }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn number(&self) -> u16 {
-        self.number
+        self.address.port()
     }
 }

@@ -140,7 +140,7 @@ impl Launch {
         let mut program = Program {
             child,
             log,
-            client: Client::new(format!("http://127.0.0.1:{}", self.port.number())),
+            client: Client::new(format!("http://{}", self.port.address())),
             port: self.port,
         };
         eventually("the program listens", PATIENCE, || {
