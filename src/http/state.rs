@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_toolkit::{Inspector, Producer, ProducerConfig};
+use kafka_toolkit::{Inspector, Producer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -60,7 +60,7 @@ impl AppState {
             let breaker = Breaker::new(
                 config.kafka_mode.kafka_breaker_failures,
                 Duration::from_millis(config.kafka_mode.kafka_breaker_open_ms),
-                silence_max(&config.producer),
+                KafkaPath::silence_max(&config.producer),
             );
             let path = KafkaPath::new(producer, &config.topics.kafka_topic);
             let inspector = Inspector::new(&config.kafka, PROBE_TIMEOUT)?;
@@ -87,13 +87,6 @@ impl AppState {
             metrics,
         })
     }
-}
-
-/// How long a crowd may hear nothing of Kafka: half of its deadline, so that the other half is left for the direct way,
-/// and of what the producer holds back by itself all.
-fn silence_max(producer: &ProducerConfig) -> Duration {
-    let linger = Duration::from_secs_f64(producer.linger_ms / 1_000.0);
-    linger + producer.deadline().saturating_sub(linger) / 2
 }
 
 /// What a request may bring; the numbers of contract 12.3.

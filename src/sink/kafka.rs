@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_toolkit::{Message, Producer, SendError};
+use kafka_toolkit::{Message, Producer, ProducerConfig, SendError};
 
 use crate::event::{Event, envelope};
 
@@ -43,6 +43,13 @@ impl KafkaPath {
             producer,
             topic: topic.into(),
         }
+    }
+
+    /// How long a crowd may hear nothing of Kafka before the breaker takes it for a failure: half of its deadline, so that
+    /// the other half is left for the direct way, and on top what the producer holds back by itself.
+    pub fn silence_max(producer: &ProducerConfig) -> Duration {
+        let linger = Duration::from_secs_f64(producer.linger_ms / 1_000.0);
+        linger + producer.deadline().saturating_sub(linger) / 2
     }
 
     /// Sends events; resolves when the brokers have acknowledged each or the deadline is over.
@@ -85,4 +92,22 @@ fn to_message(event: &Event, value: Bytes) -> Message {
         .payload(value)
         .build()
         .expect("a session id is a key, and the metadata are plain text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_producer_that_lingers_is_not_silent() {
+        let silence_ms = |linger_ms| {
+            let producer = ProducerConfig {
+                linger_ms,
+                produce_deadline_ms: 1_000,
+                ..ProducerConfig::default()
+            };
+            KafkaPath::silence_max(&producer).as_millis()
+        };
+        assert_eq!([0.0, 600.0, 998.0].map(silence_ms), [500, 800, 999]);
+    }
 }

@@ -24,8 +24,8 @@ const BYTES_MIN: i64 = 1024 * 1024;
 /// Analyzes the tables that have grown and that the planner does not know, and returns whether it knows all.
 ///
 /// It knows none of the rows of a table that was never analyzed, and hardly any of one that was analyzed in the middle
-/// of its load, which sees the pages of a transaction and not yet its rows: less than one a page, where a page holds
-/// some thirty. A page of deleted rows looks the same, hence the pause.
+/// of its load, which sees the pages of a transaction and not yet its rows: less than one a page, where TOAST sees to it
+/// that four fit. A page of deleted rows looks the same, hence the pause.
 ///
 /// # Errors
 /// If the database fails.
