@@ -67,7 +67,15 @@ pub enum OpenError {
 pub(super) struct Directory {
     path: PathBuf,
     /// Held open, and so locked, as long as the spool is in use.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Directory {
+    /// Closing the file is not enough: the lock is the descriptor's, and a child that this process is just starting has
+    /// a copy of that until it runs its own program (flock(2)).
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Directory {
@@ -105,7 +113,7 @@ impl Directory {
         }
         let directory = Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         };
         match directory.try_out() {
             // What the last run left must be delivered all the same.
@@ -229,4 +237,22 @@ fn is_full(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy of the descriptor stands for the child.
+    #[test]
+    fn a_child_that_is_being_started_keeps_no_directory_locked() {
+        let parent = tempfile::tempdir().unwrap();
+        let held = Directory::open(parent.path()).unwrap();
+        let childs = held.lock.try_clone().unwrap();
+        let second = Directory::open(parent.path()).unwrap_err();
+        assert!(matches!(second, OpenError::InUse(_)));
+        drop(held);
+        Directory::open(parent.path()).unwrap();
+        drop(childs);
+    }
 }
