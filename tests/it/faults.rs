@@ -17,10 +17,12 @@ mod stopping;
 mod stuck;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::harness::TestDb;
+use crate::harness::load::Sent;
 
 /// The answers in the database, each of which is one event.
 async fn stored(db: &TestDb) -> BTreeSet<Uuid> {
@@ -47,4 +49,16 @@ fn assert_none_is_missing(acknowledged: &BTreeSet<Uuid>, stored: &BTreeSet<Uuid>
         "acknowledged events that are not stored, of {}",
         acknowledged.len()
     );
+}
+
+/// One post at a time finds out for all the others whether a store is back: hardly any refusal takes as long as `finding_out`
+/// does. A share and no number, as a machine that stands still for that long makes every client wait once.
+#[track_caller]
+fn assert_few_refusals_waited(refused: &[&Sent], finding_out: Duration) {
+    let slow = refused
+        .iter()
+        .filter(|sent| sent.took >= finding_out.mul_f64(0.9))
+        .count();
+    let all = refused.len();
+    assert!(slow * 10 <= all, "{slow} of {all} refusals waited");
 }

@@ -6,10 +6,11 @@ mod log;
 mod outage;
 
 use std::path::Path;
-use std::time::Duration;
 
 use analytics_ingestor::spool::{Reader, Spool};
 use tempfile::TempDir;
+
+use crate::harness::PATIENCE;
 
 /// Enough for every test that does not fill it.
 const ROOMY: u64 = 64 * 1024 * 1024;
@@ -30,11 +31,7 @@ async fn opened(directory: &Path) -> (Spool, Reader, Vec<Vec<u8>>) {
 async fn all(reader: &mut Reader, records: u64) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
     while let left @ 1.. = records - payloads.len() as u64 {
-        let taken = tokio::time::timeout(
-            Duration::from_secs(10),
-            reader.oldest(left.min(100) as usize),
-        )
-        .await;
+        let taken = tokio::time::timeout(PATIENCE, reader.oldest(left.min(100) as usize)).await;
         let taken = taken.expect("there is more").unwrap();
         payloads.extend(taken.iter().map(|record| record.payload.to_vec()));
         reader.delivered(taken.len()).await;

@@ -12,6 +12,9 @@ const CLIENTS: usize = 12;
 const PRODUCE_DEADLINE: Duration = Duration::from_millis(1_500);
 const BREAKER_OPEN: Duration = Duration::from_millis(1_000);
 
+/// How often the breaker probes and fails, at least.
+const CYCLES: u32 = 4;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outage {
     /// Connections are refused.
@@ -39,11 +42,11 @@ async fn is_survived(outage: Outage) {
         Outage::Killed => services.kill_kafka(),
         Outage::Frozen => services.freeze_kafka(),
     }
-    // Long enough for the breaker to probe and fail, and for the load to go on beside it.
+    // The load goes on beside the breaker's probes.
     load.more(CLIENTS + 100, PATIENCE, |sent| sent.is("direct"))
         .await;
     let cycle = PRODUCE_DEADLINE + BREAKER_OPEN;
-    load.more(1, PATIENCE, |sent| sent.at > broke + 2 * cycle)
+    load.more(1, PATIENCE, |sent| sent.at > broke + CYCLES * cycle)
         .await;
 
     match outage {
@@ -51,10 +54,8 @@ async fn is_survived(outage: Outage) {
         Outage::Frozen => services.thaw_kafka(),
     }
     let back = Instant::now();
-    load.more(1, Duration::from_secs(10), |sent| {
-        sent.at > back && sent.is("kafka")
-    })
-    .await;
+    load.more(1, PATIENCE, |sent| sent.at > back && sent.is("kafka"))
+        .await;
     load.more(100, PATIENCE, |sent| sent.is("kafka")).await;
     let sent = load.stop().await;
 
@@ -79,7 +80,10 @@ fn assert_few_waited(sent: &[Sent], outage: Duration) {
         .filter(|sent| sent.took >= PRODUCE_DEADLINE.mul_f64(0.9))
         .count();
     let probes = outage.as_millis() / (PRODUCE_DEADLINE + BREAKER_OPEN).as_millis() + 2;
-    let allowed = CLIENTS + usize::try_from(probes).unwrap();
+    // Should the machine stand still for that long, all that is in flight waits as well; were every client let through
+    // in each cycle, more would.
+    let standstills = 2;
+    let allowed = (1 + standstills) * CLIENTS + usize::try_from(probes).unwrap();
     let all = sent.len();
     assert!(
         slow <= allowed,

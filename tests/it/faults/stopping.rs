@@ -1,7 +1,5 @@
 //! SIGTERM: what was acknowledged is kept, what was stored is committed, and the process ends well in time.
 
-use std::time::Duration;
-
 use super::{assert_none_is_missing, stored};
 use crate::harness::event::an_answer;
 use crate::harness::load::{Load, Sent, acknowledged};
@@ -29,7 +27,7 @@ async fn a_server_stopped_under_load_in_direct_mode_keeps_every_acknowledged_eve
     load.more(200, PATIENCE, |sent| sent.is("direct")).await;
     server.signal("TERM");
     assert!(
-        server.ended(Duration::from_secs(20)).await.success(),
+        server.ended(PATIENCE).await.success(),
         "{:#?}",
         server.log()
     );
@@ -50,7 +48,7 @@ async fn a_server_stopped_under_load_in_kafka_mode_keeps_every_acknowledged_even
     load.more(200, PATIENCE, |sent| sent.is("kafka")).await;
     server.signal("TERM");
     assert!(
-        server.ended(Duration::from_secs(20)).await.success(),
+        server.ended(PATIENCE).await.success(),
         "{:#?}",
         server.log()
     );
@@ -110,7 +108,7 @@ async fn a_consumer_that_is_stopped_commits_what_it_has_stored() {
     .await;
     consumer.signal("TERM");
     assert!(
-        consumer.ended(Duration::from_secs(20)).await.success(),
+        consumer.ended(PATIENCE).await.success(),
         "{:#?}",
         consumer.log()
     );

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, JWT_SECRET};
-use super::database::TestDb;
+use super::database::{PATIENT_CONNECT_MS, TestDb};
 use super::topic::Topics;
 
 /// One recorder serves all applications of a test process; tests that look at metrics start the program instead.
@@ -43,6 +43,16 @@ impl Setup {
             setup = setup.with(name, value);
         }
         setup
+    }
+
+    /// On a machine that may be busy: a database that is there may take its time.
+    fn patient_on(db: &TestDb) -> Self {
+        let setup = Self::on(&db.url());
+        if db.is_always_there() {
+            setup.with("database-connect-timeout-ms", PATIENT_CONNECT_MS)
+        } else {
+            setup
+        }
     }
 
     /// Sends events by way of Kafka.
@@ -100,7 +110,7 @@ pub(crate) struct App {
 impl App {
     /// In direct mode, with sign-up open.
     pub(crate) async fn direct(db: &TestDb) -> Self {
-        Setup::on(&db.url())
+        Setup::patient_on(db)
             .with("signup-enabled", true)
             .start()
             .await
@@ -108,7 +118,7 @@ impl App {
 
     /// In Kafka mode, on a machine that may be busy: nothing goes direct only because the broker takes its time.
     pub(crate) async fn by_kafka(db: &TestDb, topics: &Topics) -> Self {
-        Setup::on(&db.url())
+        Setup::patient_on(db)
             .through(topics)
             .with("kafka-produce-deadline-ms", 10_000)
             .start()

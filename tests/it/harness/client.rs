@@ -9,6 +9,8 @@ use reqwest::{Method, RequestBuilder, redirect};
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::wait::PATIENCE;
+
 /// The key that every server of the tests signs with.
 pub(crate) const JWT_SECRET: &str = "the-key-of-the-integration-tests-0123456789";
 
@@ -89,7 +91,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
-            .timeout(Duration::from_secs(30))
+            .timeout(PATIENCE)
             .build()
             .expect("a client can be made");
         Self { base, http }

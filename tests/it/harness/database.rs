@@ -175,9 +175,14 @@ impl TestDb {
         &self.name
     }
 
-    /// The settings of a program that works on it.
+    /// The settings of a program that works on it, and may wait long for a connection if the machine is busy.
     pub(crate) fn config(&self) -> DatabaseConfig {
         config(&self.url(), 4)
+    }
+
+    /// Whether nobody takes its server away.
+    pub(crate) fn is_always_there(&self) -> bool {
+        !self.is_on_own_server
     }
 
     /// A pool as the programs use it for writing, with so many connections.
@@ -227,6 +232,9 @@ pub(crate) fn write_pool(url: &str, connections: u32) -> PgPool {
     store::connect_lazy(&config(url, connections), Purpose::Write).expect("the URL is well formed")
 }
 
+/// For settings of programs that find the database there: the default is for those that may not.
+pub(crate) const PATIENT_CONNECT_MS: &str = "30000";
+
 fn config(url: &str, write_connections: u32) -> DatabaseConfig {
     let connections = write_connections.to_string();
     let arguments = [
@@ -235,6 +243,8 @@ fn config(url: &str, write_connections: u32) -> DatabaseConfig {
         url,
         "--database-write-connections-max",
         &connections,
+        "--database-connect-timeout-ms",
+        PATIENT_CONNECT_MS,
     ];
     let environment = Environment::try_parse_from(arguments).expect("the arguments are good");
     environment.database

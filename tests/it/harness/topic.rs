@@ -59,7 +59,7 @@ impl Topics {
             group: format!("it-{id}-group"),
             kafka,
         };
-        let registry = TopicRegistry::connect(&topics.kafka, Duration::from_secs(10))
+        let registry = TopicRegistry::connect(&topics.kafka, PATIENCE)
             .expect("the registry needs no broker yet");
         let specs = [
             TopicSpec::new(&topics.events, partitions),
@@ -79,7 +79,7 @@ impl Topics {
     }
 
     pub(crate) fn inspector(&self) -> Inspector {
-        Inspector::new(&self.kafka, Duration::from_secs(10)).expect("the settings can be used")
+        Inspector::new(&self.kafka, PATIENCE).expect("the settings can be used")
     }
 
     /// A producer that is not the server's, for records that the server would never send.

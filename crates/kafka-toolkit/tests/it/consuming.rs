@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kafka_toolkit::{Batch, ConsumerConfig, Handler, HandlerExt, Outcome, RunError};
 use tokio::sync::Notify;
@@ -238,7 +238,6 @@ async fn a_stop_drops_a_batch_that_is_not_finished_by_the_drain_deadline() {
     running.stop().await;
     let took = started.elapsed();
     assert!(took >= config.drain_deadline(), "given up after {took:?}");
-    assert!(took < Duration::from_secs(6), "{took:?}");
     assert_eq!(ended.load(Ordering::Relaxed), 0);
     assert_eq!(stage.committed().await, BTreeMap::new());
 

@@ -9,7 +9,7 @@ use rdkafka::message::{Header as NativeHeader, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use time::OffsetDateTime;
 
-use crate::harness::{Seen, Stage, kafka, message, payload, until};
+use crate::harness::{PATIENCE, Seen, Stage, kafka, message, payload, until};
 
 #[tokio::test]
 async fn a_hopeless_record_becomes_a_dead_letter_at_once_and_the_rest_goes_on() {
@@ -92,10 +92,7 @@ async fn send_odd(
         .headers(headers);
     record.key = key;
     record.payload = payload;
-    producer
-        .send(record, std::time::Duration::from_secs(10))
-        .await
-        .unwrap();
+    producer.send(record, PATIENCE).await.unwrap();
 }
 
 #[tokio::test]
@@ -323,9 +320,7 @@ async fn a_commit_waits_for_the_dead_letter_to_be_confirmed() {
     .await;
     assert_eq!(stage.committed().await, BTreeMap::new());
 
-    let registry =
-        kafka_toolkit::TopicRegistry::connect(&kafka(), std::time::Duration::from_secs(10))
-            .unwrap();
+    let registry = kafka_toolkit::TopicRegistry::connect(&kafka(), PATIENCE).unwrap();
     registry
         .ensure(&[kafka_toolkit::TopicSpec::new(&stage.dlq, 1)])
         .await

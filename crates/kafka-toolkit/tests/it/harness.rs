@@ -17,7 +17,7 @@ use rdkafka::client::DefaultClientContext;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn kafka() -> KafkaConfig {
     KafkaConfig::from_env().expect("KAFKA_BROKERS must be a list of host:port")
@@ -37,7 +37,7 @@ impl Stage {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let topic = format!("toolkit-{id}");
         let dlq = format!("{topic}-dlq");
-        let registry = TopicRegistry::connect(&kafka(), Duration::from_secs(10)).unwrap();
+        let registry = TopicRegistry::connect(&kafka(), PATIENCE).unwrap();
         let specs = [TopicSpec::new(&topic, partitions), TopicSpec::new(&dlq, 1)];
         if let Err(error) = registry.ensure(&specs).await {
             panic!(
@@ -50,7 +50,7 @@ impl Stage {
             topic,
             dlq,
             producer: producer(),
-            inspector: Inspector::new(&kafka(), Duration::from_secs(10)).unwrap(),
+            inspector: Inspector::new(&kafka(), PATIENCE).unwrap(),
         }
     }
 

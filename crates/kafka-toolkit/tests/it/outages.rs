@@ -1,6 +1,6 @@
 //! Brokers that fail, on command of a mock cluster.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kafka_toolkit::{
     Consumer, ConsumerConfig, DeadLetterWriter, KafkaConfig, Outcome, Producer, ProducerConfig,
@@ -9,7 +9,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::harness::{Running, Seen, message, until};
+use crate::harness::{PATIENCE, Running, Seen, message, until};
 use crate::measuring::Notes;
 
 struct Outage {
@@ -62,8 +62,7 @@ impl Outage {
     }
 
     async fn committed(&self) -> Option<i64> {
-        let inspector =
-            kafka_toolkit::Inspector::new(&self.kafka, Duration::from_secs(10)).unwrap();
+        let inspector = kafka_toolkit::Inspector::new(&self.kafka, PATIENCE).unwrap();
         inspector.lag("g", "t").await.unwrap()[0].committed
     }
 }
@@ -118,13 +117,7 @@ async fn a_stop_while_the_broker_is_away_still_ends() {
     let running = outage.start(&seen);
     until("all are handled", async || seen.count() == 3).await;
     outage.cluster.broker_down(1).unwrap();
-    let started = Instant::now();
     running.stop().await;
-    assert!(
-        started.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        started.elapsed()
-    );
 }
 
 #[tokio::test]

@@ -210,7 +210,7 @@ async fn a_closed_producer_has_sent_everything_and_takes_nothing_more() {
         async move { producer.send(&topic, message("k", "a")).await }
     });
     until("the message is queued", async || producer.in_flight() == 1).await;
-    assert!(producer.close(Duration::from_secs(10)).await);
+    assert!(producer.close(PATIENCE).await);
     assert!(sending.await.unwrap().is_ok());
     let refused = producer.send(&stage.topic, message("k", "b")).await;
     assert_eq!(refused, Err(SendError::Closed));

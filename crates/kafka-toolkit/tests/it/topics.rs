@@ -5,12 +5,12 @@ use std::time::Duration;
 use kafka_toolkit::topic::Mismatch;
 use kafka_toolkit::{TopicRegistry, TopicSpec};
 
-use crate::harness::{Stage, kafka, until};
+use crate::harness::{PATIENCE, Stage, kafka, until};
 
 #[tokio::test]
 async fn missing_topics_are_created_once_and_differences_are_reported() {
     let stage = Stage::with_partitions(2).await;
-    let registry = TopicRegistry::connect(&kafka(), Duration::from_secs(10)).unwrap();
+    let registry = TopicRegistry::connect(&kafka(), PATIENCE).unwrap();
     let week = Duration::from_secs(168 * 3600);
     let name = stage.topic.clone();
 
@@ -48,7 +48,7 @@ async fn missing_topics_are_created_once_and_differences_are_reported() {
 #[tokio::test]
 async fn a_created_topic_is_as_specified() {
     let mut stage = Stage::with_partitions(1).await;
-    let registry = TopicRegistry::connect(&kafka(), Duration::from_secs(10)).unwrap();
+    let registry = TopicRegistry::connect(&kafka(), PATIENCE).unwrap();
     let spec = TopicSpec::new(format!("{}-made", stage.topic), 3)
         .retention(Duration::from_secs(168 * 3600))
         .max_message_bytes(2_000_000);
