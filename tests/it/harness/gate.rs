@@ -1,6 +1,7 @@
 //! The address of a service that is away, and comes and goes as a test wants it.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use reqwest::Url;
 use tokio::io::copy_bidirectional;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::port::Port;
+use super::wait::PATIENCE;
 
 /// What a client finds at the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +92,7 @@ async fn serve(port: &Port, way: Way, cut: CancellationToken) {
     if way == Way::Closed {
         return std::future::pending().await;
     }
-    let listener = TcpListener::bind(port.address())
-        .await
-        .expect("the port is kept for it");
+    let listener = listen(port.address()).await;
     let mut held = Vec::new();
     loop {
         let Ok((mut client, _)) = listener.accept().await else {
@@ -111,5 +111,18 @@ async fn serve(port: &Port, way: Way, cut: CancellationToken) {
             }
             Way::Silent | Way::Closed => held.push(client),
         }
+    }
+}
+
+/// The port is kept, but the last listener lives on for a moment in a program that another test is just starting: until it
+/// runs, it has a copy of everything that is open here.
+async fn listen(address: SocketAddr) -> TcpListener {
+    let began = Instant::now();
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) => assert!(began.elapsed() < PATIENCE, "{address}: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
