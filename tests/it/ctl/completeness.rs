@@ -144,7 +144,10 @@ async fn every_record_is_accounted_for_through_duplicates_poison_a_kill_a_replay
     })
     .await;
     let named = |line: &String| line.contains(&skipped.id()) && line.contains("is missing");
-    assert!(watching.log().iter().any(named), "{:#?}", watching.log());
+    eventually("the log names it", PATIENCE, || async {
+        watching.log().iter().any(named)
+    })
+    .await;
     watching.signal("TERM");
     assert!(watching.ended(PATIENCE).await.success());
 
