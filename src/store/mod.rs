@@ -17,6 +17,7 @@ mod stubs;
 pub mod tenants;
 pub mod users;
 mod write;
+mod write_pool;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use tokio::time::timeout;
 pub use self::progress::Progress;
 pub use self::stored::{Kinds, count_not_stored};
 pub use self::write::{EventWriter, Unavailable, WriteOutcome};
+use self::write_pool::OUTLASTS_WAIT;
 use crate::config::DatabaseConfig;
 
 /// The schema's migrations, embedded for the binaries and the tests.
@@ -123,9 +125,13 @@ pub fn connect_lazy(config: &DatabaseConfig, purpose: Purpose) -> Result<PgPool,
             })
         });
     }
+    let outlasts_wait = match purpose {
+        Purpose::Write => OUTLASTS_WAIT,
+        Purpose::Read | Purpose::Watch | Purpose::Refresh => 1,
+    };
     Ok(pool
         .max_connections(connections_max)
-        .acquire_timeout(Duration::from_millis(config.database_connect_timeout_ms))
+        .acquire_timeout(Duration::from_millis(config.database_connect_timeout_ms) * outlasts_wait)
         // A dead connection shows at its next use, where writes retry anyway; a ping each time would double the
         // round trips.
         .test_before_acquire(false)

@@ -14,6 +14,7 @@ use super::columns::{Columns, Identity, Table, identity};
 use super::failure::{Failure, classify, is_broken_connection};
 use super::known::KnownEntities;
 use super::progress::{Advance, Progress};
+use super::write_pool::WritePool;
 use crate::event::Event;
 use crate::metrics;
 
@@ -49,7 +50,7 @@ enum New {
 /// Writes events; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EventWriter {
-    pool: PgPool,
+    pool: WritePool,
     /// Longest wait for one transaction before its connection is given up.
     deadline: Duration,
     /// Who writes, in the metrics.
@@ -58,12 +59,12 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Writes through `pool`; a transaction that takes longer than `deadline` counts as unavailable. `name` says in
+    /// Writes through `pool`, one for [`super::Purpose::Write`]; a transaction that takes longer than `deadline` counts as unavailable. `name` says in
     /// the metrics who writes.
     pub fn new(pool: PgPool, deadline: Duration, name: &'static str) -> Self {
         metrics::writer_started(name);
         Self {
-            pool,
+            pool: WritePool::new(pool),
             deadline,
             name,
             known: KnownEntities::new(),
@@ -175,7 +176,7 @@ impl EventWriter {
                 Err(_) => {
                     // The answer is still to come on this connection: nobody else may use it.
                     connection.close_on_drop();
-                    self.close_idle();
+                    self.pool.close_idle();
                     return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
                 }
             };
@@ -196,16 +197,6 @@ impl EventWriter {
                     return Err(error);
                 }
             }
-        }
-    }
-}
-
-impl EventWriter {
-    /// Whatever made one connection silent has most likely done so to those that wait beside it, and each of them would
-    /// cost a whole deadline to find out.
-    fn close_idle(&self) {
-        while let Some(mut idle) = self.pool.try_acquire() {
-            idle.close_on_drop();
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::harness::event::an_answer;
 use crate::harness::load::{Load, acknowledged};
 use crate::harness::private::{RECOVERY, Services};
 use crate::harness::topic::Running;
-use crate::harness::{App, PATIENCE, Setup, Topics, eventually};
+use crate::harness::{App, Gate, PATIENCE, Setup, TestDb, Topics, eventually};
 
 const CLIENTS: usize = 8;
 
@@ -130,6 +130,25 @@ async fn direct_mode_answers_503_quickly_and_takes_events_again_without_a_restar
     assert_none_is_missing(&acknowledged(&sent), &stored(&db).await);
     eventually("the server is ready again", PATIENCE, || async {
         app.get("/readyz").await.status == 200
+    })
+    .await;
+}
+
+/// As on a server that is so busy with refusing that every turn of a login takes its time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_takes_longer_than_anybody_waits_is_finished_for_the_next_one() {
+    let db = TestDb::new().await;
+    let gate = Gate::closed();
+    // Four turns at least.
+    gate.open_slowly_to(&db.url(), Duration::from_millis(300));
+    let app = Setup::on(&gate.before(&db.url()))
+        .with("database-connect-timeout-ms", 1_000)
+        .start()
+        .await;
+    let first = app.post_event(an_answer()).await;
+    assert_eq!(first.status, 503, "{first:?}");
+    eventually("an event is stored", PATIENCE, || async {
+        app.post_event(an_answer()).await.status == 201
     })
     .await;
 }

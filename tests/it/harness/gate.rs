@@ -1,10 +1,11 @@
 //! The address of a service that is away, and comes and goes as a test wants it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ enum Way {
     Silent,
     /// Connections lead to the service itself.
     Open(String),
+    /// So do they here, and each answer takes so long.
+    Slow(String, Duration),
 }
 
 /// An address in front of a service.
@@ -60,16 +63,26 @@ impl Gate {
 
     /// Connections lead to the database of this URL from now on.
     pub(crate) fn open_to(&self, database_url: &str) {
-        let url: Url = database_url.parse().expect("it is a URL");
-        let host = url.host_str().expect("the URL names a host");
-        let target = format!("{host}:{}", url.port().unwrap_or(5432));
-        self.way.send_replace(Way::Open(target));
+        self.way.send_replace(Way::Open(target(database_url)));
+    }
+
+    /// As [`Self::open_to`], and what the database says is held back for so long each time.
+    pub(crate) fn open_slowly_to(&self, database_url: &str, delay: Duration) {
+        self.way
+            .send_replace(Way::Slow(target(database_url), delay));
     }
 
     /// Connections are cut, and refused from now on.
     pub(crate) fn close(&self) {
         self.way.send_replace(Way::Closed);
     }
+}
+
+/// The host and port of a database.
+fn target(database_url: &str) -> String {
+    let url: Url = database_url.parse().expect("it is a URL");
+    let host = url.host_str().expect("the URL names a host");
+    format!("{host}:{}", url.port().unwrap_or(5432))
 }
 
 /// Ends with the gate.
@@ -109,8 +122,37 @@ async fn serve(port: &Port, way: Way, cut: CancellationToken) {
                     cut.run_until_cancelled(forwarding).await
                 });
             }
+            Way::Slow(target, delay) => {
+                let (target, delay, cut) = (target.clone(), *delay, cut.clone());
+                tokio::spawn(async move {
+                    cut.run_until_cancelled(carry_slowly(client, target, delay))
+                        .await
+                });
+            }
             Way::Silent | Way::Closed => held.push(client),
         }
+    }
+}
+
+async fn carry_slowly(client: TcpStream, target: String, delay: Duration) -> io::Result<()> {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_service, mut to_service) = TcpStream::connect(target).await?.into_split();
+    let asked = async { copy(&mut from_client, &mut to_service).await.map(drop) };
+    let answered = async {
+        let mut answer = vec![0; 64 * 1024];
+        loop {
+            let bytes = from_service.read(&mut answer).await?;
+            if bytes == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(delay).await;
+            to_client.write_all(&answer[..bytes]).await?;
+        }
+    };
+    // Whichever side ends first takes the other one with it.
+    tokio::select! {
+        ended = asked => ended,
+        ended = answered => ended,
     }
 }
 
