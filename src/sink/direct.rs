@@ -217,6 +217,7 @@ impl WriterTask {
         while let Some(mut batch) = self.next_batch().await {
             // What queued up behind a write that failed would only wait as long again.
             if self.pause.left().is_some() {
+                self.pause.free_probe();
                 refuse(batch.jobs);
                 continue;
             }
@@ -362,15 +363,21 @@ impl Pause {
         let until =
             self.elapsed_ms() + u64::try_from(PAUSE_AFTER_FAILURE.as_millis()).unwrap_or(u64::MAX);
         let was_well = self.until_ms.swap(until, Ordering::Relaxed) == 0;
-        self.is_probed.store(false, Ordering::Relaxed);
+        self.free_probe();
         was_well
+    }
+
+    /// Nobody is on their way to find out any more, should somebody have been: whoever asked just before a pause began may
+    /// have taken the place just after, and nobody else would ever get it.
+    fn free_probe(&self) {
+        self.is_probed.store(false, Ordering::Relaxed);
     }
 
     fn clear(&self) {
         if self.until_ms.load(Ordering::Relaxed) != 0
             && self.until_ms.swap(0, Ordering::Relaxed) != 0
         {
-            self.is_probed.store(false, Ordering::Relaxed);
+            self.free_probe();
             info!("the database takes events again");
         }
     }
@@ -398,6 +405,33 @@ mod tests {
         assert_eq!(pause.admit(), Ok(()), "the next one may try");
         pause.clear();
         assert_eq!((pause.admit(), pause.admit()), (Ok(()), Ok(())));
+    }
+
+    /// It asked before the pause of another write began, and took its place after.
+    #[tokio::test]
+    async fn a_probe_that_is_refused_in_the_queue_leaves_its_place_to_the_next_one() {
+        let nowhere = sqlx::PgPool::connect_lazy("postgres://127.0.0.1:1/nowhere").unwrap();
+        let writer = EventWriter::new(nowhere, Duration::from_secs(1), "test");
+        let config = IngestConfig {
+            direct_writers: 1,
+            direct_queue_events_max: 1,
+            direct_batch_events_max: 1,
+        };
+        let path = DirectPath::start(writer, &config);
+        path.pause.begin();
+        path.pause.is_probed.store(true, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel();
+        let room = Arc::clone(&path.room).try_acquire_owned().unwrap();
+        let job = Job {
+            events: Vec::new(),
+            reply,
+            _room: Arc::new(room),
+        };
+        path.jobs.send(job).unwrap();
+        assert_eq!(answer.await, Ok(None));
+        path.pause.until_ms.store(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(path.pause.admit(), Ok(()));
     }
 
     #[test]
