@@ -186,7 +186,7 @@ pub struct DatabaseConfig {
     /// Most connections for writing events.
     #[arg(long, env = "DATABASE_WRITE_CONNECTIONS_MAX", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub database_write_connections_max: u32,
-    /// Most time to get a connection, in milliseconds.
+    /// Most time to wait for a connection, in milliseconds. One for writing goes on being made for three times as long.
     #[arg(long, env = "DATABASE_CONNECT_TIMEOUT_MS", default_value_t = 2_000)]
     pub database_connect_timeout_ms: u64,
     /// Most time for one statement that writes events, in milliseconds.
