@@ -328,7 +328,12 @@ impl ConsumerConfig {
         let mut client = kafka.client()?;
         // The broker holds an empty answer back on purpose, which must not look like a dead connection.
         let socket_timeout_ms = kafka.socket_timeout_ms.max(self.fetch_wait_ms + 2_000);
+        // Also how long a rebalance waits for a member that does not come back and that the broker does not take for dead
+        // (seen after a broker had loaded its groups twice in a row). Ours polls all the time but while it drains, so the
+        // default of five minutes would buy nothing.
+        let poll_interval_ms = 3 * self.session_timeout_ms + self.drain_deadline_ms;
         client
+            .set("max.poll.interval.ms", poll_interval_ms.to_string())
             .set("socket.timeout.ms", socket_timeout_ms.to_string())
             .set("group.id", &self.group_id)
             .set("session.timeout.ms", self.session_timeout_ms.to_string())
