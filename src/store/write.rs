@@ -59,8 +59,8 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Writes through `pool`, one for [`super::Purpose::Write`]; a transaction that takes longer than `deadline` counts as unavailable. `name` says in
-    /// the metrics who writes.
+    /// Writes through `pool`, one for [`super::Purpose::Write`]; a transaction that takes longer than `deadline` counts as
+    /// unavailable. `name` says in the metrics who writes.
     pub fn new(pool: PgPool, deadline: Duration, name: &'static str) -> Self {
         metrics::writer_started(name);
         Self {
