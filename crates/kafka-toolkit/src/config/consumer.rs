@@ -361,3 +361,33 @@ impl ConsumerConfig {
         Ok(client)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::*;
+
+    fn client(session_timeout_ms: u64) -> ClientConfig {
+        let config = ConsumerConfig {
+            group_id: "g".to_owned(),
+            session_timeout_ms,
+            ..ConsumerConfig::default()
+        };
+        config.client(&KafkaConfig::default()).unwrap()
+    }
+
+    #[test]
+    fn a_rebalance_waits_for_nobody_longer_than_a_few_sessions_and_a_drain() {
+        let waits = client(10_000);
+        assert_eq!(waits.get("max.poll.interval.ms"), Some("35000"));
+    }
+
+    /// It refuses a poll interval that is shorter than the session.
+    #[test]
+    fn librdkafka_takes_every_session_timeout_that_is_allowed() {
+        for session_timeout_ms in [1_000, 3_600_000] {
+            client(session_timeout_ms).create::<BaseConsumer>().unwrap();
+        }
+    }
+}
